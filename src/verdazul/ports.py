@@ -1,0 +1,120 @@
+"""What the control plane needs from the world, as small Protocols.
+
+An adapter implements one of them and knows nothing of the others. Each fake is a small real
+implementation that passes the same contract tests as the real adapter (tests/contract).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from verdazul.core.environment import EnvironmentState, Recipe
+from verdazul.core.instance import Instance, InstanceId, Launch
+from verdazul.core.route import Route
+
+
+class Clock(Protocol):
+    """The time, as unix seconds."""
+
+    def now(self) -> float: ...
+
+
+class Compute(Protocol):
+    """Starts, watches and stops instances. All calls are idempotent; state survives a restart.
+
+    `on_change(endpoint)` is called (from the event loop) whenever an instance of that endpoint
+    changed phase by itself: became ready, unready, exited.
+    """
+
+    def on_change(self, listener: Callable[[str], None]) -> None: ...
+
+    async def observe(self, endpoint: str) -> tuple[Instance, ...]:
+        """Every instance of the endpoint that exists, exited ones included, ordered by id."""
+
+    async def endpoints(self) -> frozenset[str]:
+        """Names of all endpoints that own at least one instance (to find orphans)."""
+
+    async def start(self, instance: InstanceId, launch: Launch, *, attempt: int) -> None:
+        """Start it; replaces an exited instance of the same id; no-op when it already runs.
+
+        Raises Retryable when the machine refuses (no processes left, disk full).
+        """
+
+    async def drain(self, instance: InstanceId) -> None:
+        """Mark it DRAINING. It goes on serving what it holds; nothing is sent to the process."""
+
+    async def stop(self, instance: InstanceId) -> None:
+        """SIGTERM, wait its grace, SIGKILL, and forget it. No-op when it is gone.
+
+        Returns once the stop is under way; `observe` shows it DRAINING until it is gone.
+        """
+
+    async def logs(self, endpoint: str, deployment: str, *, tail: int) -> str:
+        """The last `tail` lines of one instance's stdout and stderr ("" when there is none).
+
+        Chooses a running instance of the newest revision, else the one that exited last.
+        """
+
+
+class DataPlane(Protocol):
+    """Makes the gateway route as told. Survives a restart of the control plane."""
+
+    async def publish(self, endpoint: str, route: Route | None) -> None:
+        """Put this endpoint's route in force (None: remove it), others unchanged.
+
+        Returns once the gateway has acknowledged it. Raises Fatal (code GatewayRejected) with the
+        gateway's reason when it refuses: the last good configuration stays in force. Raises
+        Retryable when the gateway does not answer.
+        """
+
+    def published(self, endpoint: str) -> Route | None:
+        """The route last acknowledged (also from before a restart of ours)."""
+
+    def endpoints(self) -> frozenset[str]:
+        """Endpoints that have an acknowledged route."""
+
+    def routed(self, endpoint: str) -> frozenset[str]:
+        """Ids of instances that may still be sent requests.
+
+        That is any which an acknowledged or a not yet acknowledged configuration names.
+        """
+
+
+class Environments(Protocol):
+    """Builds environments, cached by the digest of their recipe."""
+
+    def on_change(self, listener: Callable[[Recipe], None]) -> None: ...
+
+    def state(self, recipe: Recipe) -> EnvironmentState:
+        """How far it is, from memory and disk; never blocks for long."""
+
+    def prepare(self, recipe: Recipe) -> None:
+        """Begin building if it is missing; returns at once. A failed build stays failed."""
+
+    def forget_failure(self, recipe: Recipe) -> None:
+        """Let the next `prepare` try again."""
+
+
+class Secrets(Protocol):
+    """Encrypts what must be shown again (endpoint keys): a stolen database tells nothing."""
+
+    def seal(self, plain: str) -> str: ...
+
+    def open(self, sealed: str) -> str: ...
+
+
+class Artifacts(Protocol):
+    """Files of models and code by content digest; an entry never changes once it is there."""
+
+    async def adopt(self, folder: str) -> str:
+        """Move a staged folder in; returns its digest (`sha256:<hex>` over paths and contents).
+
+        Adopting the same content twice gives the same digest and keeps one copy.
+        """
+
+    def path(self, digest: str) -> str:
+        """The read-only folder. Raises NotFound when it is not there."""
+
+    async def prune(self, keep: frozenset[str]) -> None:
+        """Drop entries not in `keep`, except the most recently used few."""

@@ -1,0 +1,93 @@
+"""Every knob in one frozen place, with unit, default and meaning.
+
+`docs/settings.md` is tested against it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from verdazul.model.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Read from `VERDAZUL_<NAME>` variables; command-line flags win over them."""
+
+    home: Path = field(
+        default_factory=lambda: Path.home() / ".verdazul",
+        metadata={"doc": "folder for all state"},
+    )
+    subscription: str = field(
+        default="00000000-0000-0000-0000-000000000000",
+        metadata={"doc": "subscription id in ARM ids"},
+    )
+    resource_group: str = field(default="local", metadata={"doc": "resource group in ARM ids"})
+    workspace: str = field(default="verdazul", metadata={"doc": "workspace in ARM ids"})
+    location: str = field(default="local", metadata={"doc": "region in ARM resources"})
+    drain_seconds: float = field(
+        default=1.0,
+        metadata={"doc": "seconds between un-routing an instance and its SIGTERM"},
+    )
+    start_attempts: int = field(
+        default=3,
+        metadata={"doc": "failed starts of one instance before its operation fails"},
+    )
+    backoff_seconds: float = field(
+        default=1.0,
+        metadata={"doc": "wait before the second start; doubles up to backoff_max_seconds"},
+    )
+    backoff_max_seconds: float = field(
+        default=300.0, metadata={"doc": "longest wait between two starts of one instance"}
+    )
+    resync_seconds: float = field(
+        default=10.0, metadata={"doc": "each endpoint is looked at again after so many seconds"}
+    )
+    log_file_bytes: int = field(
+        default=10_000_000, metadata={"doc": "size at which a log file is rotated"}
+    )
+    log_files: int = field(default=3, metadata={"doc": "rotated files kept for each log"})
+    events_kept: int = field(default=1000, metadata={"doc": "events kept for each endpoint"})
+    operations_kept: int = field(default=1000, metadata={"doc": "finished operations kept"})
+    environments_kept: int = field(
+        default=10, metadata={"doc": "unused environments kept in the cache"}
+    )
+    artifacts_kept: int = field(
+        default=20, metadata={"doc": "unused code and model folders kept in the cache"}
+    )
+    gateway_timeout_seconds: float = field(
+        default=10.0, metadata={"doc": "longest wait for the gateway to acknowledge"}
+    )
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
+        """Settings from the environment, then flags (None: not given).
+
+        Raises UserError (InvalidSetting) naming the variable and its value.
+        """
+        source = os.environ if environ is None else environ
+        values: dict[str, object] = {}
+        for item in fields(cls):
+            text = source.get(f"VERDAZUL_{item.name.upper()}")
+            if text:
+                values[item.name] = _convert(item.name, str(item.type), text)
+        values.update({name: value for name, value in flags.items() if value is not None})
+        return cls(**values)  # type: ignore[arg-type]  # converted by field type above
+
+
+def _convert(name: str, kind: str, text: str) -> object:
+    convert: dict[str, Callable[[str], object]] = {
+        "int": int,
+        "float": float,
+        "Path": lambda path: Path(path).expanduser().absolute(),
+    }
+    try:
+        return convert.get(kind, str)(text)
+    except ValueError:
+        raise UserError(
+            f"VERDAZUL_{name.upper()} is {text!r}; it must be a number ({kind})",
+            code="InvalidSetting",
+        ) from None
