@@ -6,18 +6,72 @@ implementation that passes the same contract tests as the real adapter (tests/co
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from typing import Protocol
 
 from verdazul.core.environment import EnvironmentState, Recipe
 from verdazul.core.instance import Instance, InstanceId, Launch
+from verdazul.core.changes import Change
+from verdazul.core.records import Asset, AssetKey, DeploymentState, EndpointRecord, Operation
 from verdazul.core.route import Route
+from verdazul.model.events import Event
+from verdazul.model.status import Status
 
 
 class Clock(Protocol):
     """The time, as unix seconds."""
 
     def now(self) -> float: ...
+
+
+class Ids(Protocol):
+    """Names that nobody can guess or repeat."""
+
+    def new(self) -> str:
+        """A fresh UUID, lower case."""
+
+    def new_key(self) -> str:
+        """A fresh endpoint key of at least 256 random bits."""
+
+
+class Store(Protocol):
+    """Declared state, what the loop remembers, operations, events and assets.
+
+    Names match case-insensitively and are given back as they were stored. `commit` is all or
+    nothing and durable when it returns.
+    """
+
+    async def commit(self, *changes: Change) -> None:
+        """Apply all changes or none.
+
+        Raises Conflict when a generation is not the expected one, or when an operation begins on
+        something that another operation holds (code OperationInProgress).
+        """
+
+    async def endpoints(self) -> tuple[EndpointRecord, ...]: ...
+
+    async def endpoint(self, name: str) -> EndpointRecord | None: ...
+
+    async def endpoint_status(self, name: str) -> Status | None: ...
+
+    async def deployments(self, endpoint: str) -> tuple[DeploymentState, ...]: ...
+
+    async def deployment(self, endpoint: str, name: str) -> DeploymentState | None: ...
+
+    async def operation(self, operation_id: str) -> Operation | None: ...
+
+    async def open_operations(self, endpoint: str) -> tuple[Operation, ...]:
+        """Operations in progress on the endpoint and its deployments, oldest first."""
+
+    async def events(
+        self, endpoint: str, deployment: str | None = None, *, since: float = 0.0, last: int = 200
+    ) -> tuple[Event, ...]:
+        """The last events, oldest first; `deployment` None: all of the endpoint."""
+
+    async def asset(self, key: AssetKey) -> Asset | None: ...
+
+    async def assets(self, kind: str, *, name: str = "", tree_hash: str = "") -> tuple[Asset, ...]:
+        """Assets of a kind, newest first, by name or by the client's tree hash."""
 
 
 class Compute(Protocol):
@@ -102,6 +156,22 @@ class Secrets(Protocol):
     def seal(self, plain: str) -> str: ...
 
     def open(self, sealed: str) -> str: ...
+
+
+class Uploads(Protocol):
+    """Folders that files arrive in before they are adopted; abandoned ones are cleaned up."""
+
+    def begin(self) -> str:
+        """A new upload's id: 128 random bits in hex."""
+
+    async def write(self, upload: str, path: str, chunks: AsyncIterable[bytes]) -> None:
+        """Stream one file in; a second write of a path replaces it.
+
+        Raises NotFound for an unknown upload, UserError (InvalidPath) for a path that leaves it.
+        """
+
+    def folder(self, upload: str) -> str:
+        """Where its files are. Raises NotFound."""
 
 
 class Artifacts(Protocol):

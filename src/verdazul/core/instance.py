@@ -43,6 +43,7 @@ class Phase(StrEnum):
     READY = "ready"
     UNREADY = "unready"  # was ready; the readiness probe has failed failure_threshold times
     DRAINING = "draining"  # told to go: not to be routed to, finishes what it holds
+    STOPPING = "stopping"  # the process was told to end and has not ended yet
     EXITED = "exited"  # the process is gone; `exit` says how
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from verdazul.core.instance import Instance, Phase
+from verdazul.core.records import DeploymentRecord, EndpointRecord
+from verdazul.model.names import same_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +46,49 @@ class Route:
     endpoint: str
     key_digests: tuple[str, ...]
     deployments: tuple[DeploymentRoute, ...]
+
+
+def route(
+    endpoint: EndpointRecord,
+    deployments: Iterable[DeploymentRecord],
+    instances: Iterable[Instance],
+) -> Route | None:
+    """The route these declare and these instances allow; None for an endpoint that is going.
+
+    Only READY instances are routed to, whatever their revision: old ones serve until they drain.
+    """
+    if endpoint.deleting:
+        return None
+    seen = tuple(instances)
+    ordered = sorted((d for d in deployments if not d.deleting), key=lambda d: d.name)
+    return Route(
+        endpoint.name,
+        endpoint.key_digests,
+        tuple(_deployment_route(endpoint, deployment, seen) for deployment in ordered),
+    )
+
+
+def _deployment_route(
+    endpoint: EndpointRecord, deployment: DeploymentRecord, instances: tuple[Instance, ...]
+) -> DeploymentRoute:
+    limits = deployment.spec.request_settings
+    return DeploymentRoute(
+        name=deployment.name,
+        weight=weight_of(endpoint, deployment.name),
+        request_timeout_ms=limits.request_timeout_ms,
+        max_queue_wait_ms=limits.max_queue_wait_ms,
+        max_requests=2
+        * limits.max_concurrent_requests_per_instance
+        * deployment.spec.instance_count,
+        backends=tuple(
+            Backend(str(i.id), i.address)
+            for i in sorted(instances, key=lambda i: i.id)
+            if i.phase is Phase.READY and same_name(i.id.deployment, deployment.name)
+        ),
+    )
+
+
+def weight_of(endpoint: EndpointRecord, deployment: str) -> int:
+    """Percent of unaddressed requests; a deployment that traffic does not name gets none."""
+    traffic = endpoint.spec.traffic.items()
+    return next((share for name, share in traffic if same_name(name, deployment)), 0)

@@ -1,0 +1,204 @@
+"""The control API as one ASGI application: find the rule, check the token, call, render.
+
+Everything but the health check and signed uploads needs the home's bearer token.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from verdazul import __version__
+from verdazul.api.arm import (
+    PROVIDER,
+    Handler,
+    Links,
+    Rule,
+    check_workspace,
+    failure,
+    problem_answer,
+    workspace_path,
+)
+from verdazul.api.assets import AssetRoutes
+from verdazul.api.deployments import DeploymentRoutes
+from verdazul.api.endpoints import EndpointRoutes
+from verdazul.api.resources import operation_resource
+from verdazul.control.world import World
+from verdazul.model.errors import NotFound, Problem, VerdazulError
+
+_log = logging.getLogger(__name__)
+_WORKSPACE = (
+    f"subscriptions/{{subscription}}/resourceGroups/{{group}}/{PROVIDER}/workspaces/{{workspace}}"
+)
+_OPERATION = (
+    f"subscriptions/{{subscription}}/{PROVIDER}/locations/{{location}}"
+    "/mfeOperationsStatus/{operation}"
+)
+
+StatusReport = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class Api:
+    """`token` opens it; `report` is what `verdazul status` shows."""
+
+    def __init__(self, world: World, links: Links, *, token: str, report: StatusReport) -> None:
+        self._world = world
+        self._links = links
+        self._token = token.encode()
+        self._report = report
+        assets = AssetRoutes(world, links)
+        below = [
+            Rule("GET", "", self._workspace),
+            *EndpointRoutes(world, links).rules(),
+            *DeploymentRoutes(world, links).rules(),
+            *assets.rules(),
+        ]
+        self._rules = [
+            Rule("GET", _OPERATION, self._operation),
+            Rule("GET", "verdazul/v1/status", self._status),
+            *(self._in_workspace(rule) for rule in below),
+        ]
+        self._public = [Rule("GET", "healthz", self._health), *assets.public_rules()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        try:
+            response = await self._answer(request)
+        except VerdazulError as error:
+            response = failure(error)
+        except ClientDisconnect:
+            return
+        except Exception:
+            _log.exception("failed %s %s", request.method, request.url.path)
+            response = problem_answer(
+                Problem(
+                    "InternalServerError",
+                    "the control plane failed on this request; its log says why",
+                    fix="see control.log in the home's logs folder",
+                ),
+                500,
+            )
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        segments = _segments(request)
+        public = _find(self._public, request.method, segments)
+        if public:
+            handler, values = public
+            return await handler(request, values)
+        if not self._is_authorized(request):
+            return _unauthorized()
+        handler, values = self._route(request, segments)
+        return await handler(request, values)
+
+    def _route(self, request: Request, segments: list[str]) -> tuple[Handler, dict[str, str]]:
+        found = _find(self._rules, request.method, segments)
+        if found:
+            return found
+        methods = [r.method for r in self._rules if r.match(segments) is not None]
+        if methods:
+            raise NotFound(
+                f"{request.method} is not possible on {request.url.path}; "
+                f"possible: {', '.join(methods)}",
+                code="MethodNotAllowed",
+            )
+        raise NotFound(f"nothing is at {request.url.path}", code="PathNotFound")
+
+    def _is_authorized(self, request: Request) -> bool:
+        scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+        same = hmac.compare_digest(credential.strip().encode(), self._token)
+        return scheme.lower() == "bearer" and same
+
+    def _in_workspace(self, rule: Rule) -> Rule:
+        async def checked(request: Request, values: Any) -> Response:
+            check_workspace(self._links.settings, values)
+            return await rule.handler(request, values)
+
+        path = f"{_WORKSPACE}/{rule.path}" if rule.path else _WORKSPACE
+        return Rule(rule.method, path, checked)
+
+    async def _workspace(self, request: Request, values: Any) -> Response:
+        del request, values
+        settings = self._links.settings
+        return JSONResponse(
+            {
+                "id": workspace_path(settings),
+                "name": settings.workspace,
+                "type": "Microsoft.MachineLearningServices/workspaces",
+                "location": settings.location,
+                "kind": "Default",
+                "tags": {},
+                "sku": {"name": "Basic", "tier": "Basic"},
+                "properties": {
+                    "friendlyName": settings.workspace,
+                    "workspaceId": settings.subscription,
+                    "provisioningState": "Succeeded",
+                    "hbiWorkspace": False,
+                    "mlFlowTrackingUri": None,
+                },
+            }
+        )
+
+    async def _operation(self, request: Request, values: Any) -> Response:
+        del request
+        operation = await self._world.store.operation(values["operation"])
+        if operation is None:
+            raise NotFound(f"operation {values['operation']} does not exist")
+        events = await self._world.store.events(
+            operation.endpoint, operation.deployment, since=operation.started_at
+        )
+        until = operation.finished_at or float("inf")
+        mine = tuple(event for event in events if event.time <= until)
+        return JSONResponse(operation_resource(self._links, operation, mine))
+
+    async def _status(self, request: Request, values: Any) -> Response:
+        del request, values
+        return JSONResponse(await self._report())
+
+    async def _health(self, request: Request, values: Any) -> Response:
+        del request, values
+        return JSONResponse({"status": "ok", "version": __version__})
+
+
+def _segments(request: Request) -> list[str]:
+    """Path segments, decoded one by one: an encoded slash stays inside its segment.
+
+    Of an upload's path only the first two are split off; the rest is one path.
+    """
+    raw = request.scope.get("raw_path") or request.url.path.encode()
+    parts = raw.decode("latin-1").split("?")[0].strip("/").split("/")
+    decoded = [unquote(part) for part in parts]
+    if decoded[0] == "uploads":
+        return [*decoded[:2], "/".join(decoded[2:])]
+    return decoded
+
+
+def _find(
+    rules: list[Rule], method: str, segments: list[str]
+) -> tuple[Handler, dict[str, str]] | None:
+    for rule in rules:
+        values = rule.match(segments) if rule.method == method else None
+        if values is not None:
+            return rule.handler, values
+    return None
+
+
+def _unauthorized() -> Response:
+    problem = Problem(
+        "Unauthorized",
+        "the control API needs the home's bearer token (Authorization: Bearer ...)",
+        fix="the token is in the file `token` of the home; `verdazul env` tells where",
+    )
+    response = problem_answer(problem, 401)
+    response.headers["WWW-Authenticate"] = "Bearer"
+    return response

@@ -1,0 +1,150 @@
+"""Azure Resource Manager's manners: paths, envelopes, headers. No use case is known here.
+
+Paths match case-insensitively, the api-version is ignored, errors are `{"error": {...}}`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from verdazul.control.endpoints import Accepted, Precondition
+from verdazul.model.errors import NotFound, Problem, UserError, VerdazulError
+from verdazul.settings import Settings
+
+PROVIDER = "providers/Microsoft.MachineLearningServices"
+BODY_LIMIT_BYTES = 4 * 2**20
+RETRY_AFTER = "1"
+"""Seconds; the SDK takes 0 for absent and then polls every 30."""
+
+Handler = Callable[[Request, Mapping[str, str]], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One method and path; `{name}` segments are given to the handler as they were sent."""
+
+    method: str
+    path: str
+    handler: Handler
+
+    def match(self, segments: list[str]) -> dict[str, str] | None:
+        """The values of the path's names, or None when it is another path."""
+        pattern = self.path.split("/")
+        if len(pattern) != len(segments):
+            return None
+        values: dict[str, str] = {}
+        for expected, sent in zip(pattern, segments, strict=True):
+            if expected.startswith("{"):
+                values[expected[1:-1]] = sent
+            elif expected.lower() != sent.lower():
+                return None
+        return values
+
+
+def workspace_path(settings: Settings) -> str:
+    """The ARM id of the one workspace that a home is."""
+    return (
+        f"/subscriptions/{settings.subscription}/resourceGroups/{settings.resource_group}"
+        f"/{PROVIDER}/workspaces/{settings.workspace}"
+    )
+
+
+def operation_path(settings: Settings, operation_id: str) -> str:
+    """Where an operation is polled."""
+    return (
+        f"/subscriptions/{settings.subscription}/{PROVIDER}/locations/{settings.location}"
+        f"/mfeOperationsStatus/{operation_id}"
+    )
+
+
+def check_workspace(settings: Settings, values: Mapping[str, str]) -> None:
+    """Raise NotFound when the path names another workspace than this home's."""
+    ours = (settings.subscription, settings.resource_group, settings.workspace)
+    sent = (values["subscription"], values["group"], values["workspace"])
+    if [part.lower() for part in sent] != [part.lower() for part in ours]:
+        raise NotFound(
+            f"workspace {'/'.join(sent)} is not here; this home is {'/'.join(ours)} "
+            "(subscription/resource group/workspace)",
+            code="WorkspaceNotFound",
+        )
+
+
+async def json_body(request: Request) -> dict[str, Any]:
+    """The request's JSON object; an empty body is an empty object. Raises UserError."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > BODY_LIMIT_BYTES:
+            raise UserError(f"the body is over {BODY_LIMIT_BYTES} bytes", code="BodyTooLarge")
+        chunks.append(chunk)
+    try:
+        body = json.loads(b"".join(chunks) or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"the body is not JSON: {error}", code="InvalidJson") from None
+    if not isinstance(body, dict):
+        raise UserError(f"the body is a {type(body).__name__}, not an object", code="InvalidJson")
+    return body
+
+
+def precondition(request: Request) -> Precondition:
+    """What If-Match and If-None-Match demand."""
+    wanted = request.headers.get("if-match", "").strip().strip('"')
+    if wanted and wanted != "*" and not wanted.isdecimal():
+        raise UserError(f'If-Match is "{wanted}"; it must be an ETag of this API', code="BadETag")
+    return Precondition(
+        generation=int(wanted) if wanted.isdecimal() else None,
+        must_be_new=request.headers.get("if-none-match", "").strip() == "*",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """How clients reach us: `address` like https://localhost:8443."""
+
+    settings: Settings
+    address: str
+
+    def headers(self, accepted: Accepted, resource: str) -> dict[str, str]:
+        """What tells a client where to wait."""
+        path = operation_path(self.settings, accepted.operation.id)
+        return {
+            "Azure-AsyncOperation": f"{self.address}{path}?api-version=2023-04-01",
+            "Location": f"{self.address}{resource}?api-version=2023-04-01",
+            "Retry-After": RETRY_AFTER,
+            "x-ms-async-operation-timeout": "PT30M",
+        }
+
+    def put_answer(
+        self, accepted: Accepted, resource: dict[str, Any], *, generation: int
+    ) -> Response:
+        """201 or 200 with the resource as declared, and where to wait."""
+        headers = self.headers(accepted, resource["id"]) | {"ETag": f'"{generation}"'}
+        return JSONResponse(resource, 201 if accepted.created else 200, headers)
+
+    def later(self, accepted: Accepted | None, resource: str) -> Response:
+        """202 and where to wait; 204 when there was nothing to do."""
+        if accepted is None:
+            return Response(status_code=204)
+        return Response(status_code=202, headers=self.headers(accepted, resource))
+
+
+def found(resource: dict[str, Any], *, generation: int) -> Response:
+    """200 with an ETag."""
+    return JSONResponse(resource, headers={"ETag": f'"{generation}"'})
+
+
+def failure(error: VerdazulError) -> Response:
+    """The error envelope."""
+    return problem_answer(error.problem, error.http_status)
+
+
+def problem_answer(problem: Problem, status: int) -> Response:
+    """The error envelope with a status of one's own."""
+    return JSONResponse({"error": problem.to_arm()}, status)

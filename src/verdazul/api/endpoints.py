@@ -1,0 +1,89 @@
+"""onlineEndpoints over HTTP: PUT, GET, LIST, DELETE, listKeys, regenerateKeys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from verdazul.api.arm import Links, Rule, found, json_body, precondition
+from verdazul.api.resources import endpoint_id, endpoint_resource
+from verdazul.control import endpoints
+from verdazul.control.world import World
+from verdazul.model.arm import endpoint_from_arm
+from verdazul.model.errors import UserError
+
+Values = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRoutes:
+    """Handlers of one resource; they parse, call one use case and render."""
+
+    world: World
+    links: Links
+
+    def rules(self) -> list[Rule]:
+        """Paths below the workspace."""
+        return [
+            Rule("GET", "onlineEndpoints", self.list),
+            Rule("GET", "onlineEndpoints/{endpoint}", self.get),
+            Rule("PUT", "onlineEndpoints/{endpoint}", self.put),
+            Rule("DELETE", "onlineEndpoints/{endpoint}", self.delete),
+            Rule("POST", "onlineEndpoints/{endpoint}/listKeys", self.list_keys),
+            Rule("POST", "onlineEndpoints/{endpoint}/regenerateKeys", self.regenerate_keys),
+        ]
+
+    async def list(self, request: Request, values: Values) -> Response:
+        """GET of the collection."""
+        del request, values
+        views = await endpoints.list_endpoints(self.world)
+        return JSONResponse({"value": [endpoint_resource(self.links, view) for view in views]})
+
+    async def get(self, request: Request, values: Values) -> Response:
+        """GET of one."""
+        del request
+        view = await endpoints.get_endpoint(self.world, values["endpoint"])
+        resource = endpoint_resource(self.links, view)
+        return found(resource, generation=view.record.generation)
+
+    async def put(self, request: Request, values: Values) -> Response:
+        """Declare, new or changed."""
+        spec = endpoint_from_arm(values["endpoint"], await json_body(request))
+        accepted = await endpoints.put_endpoint(
+            self.world, spec, precondition=precondition(request)
+        )
+        view = await endpoints.get_endpoint(self.world, spec.name)
+        resource = endpoint_resource(self.links, view)
+        return self.links.put_answer(accepted, resource, generation=view.record.generation)
+
+    async def delete(self, request: Request, values: Values) -> Response:
+        """Take it down."""
+        del request
+        accepted = await endpoints.delete_endpoint(self.world, values["endpoint"])
+        return self.links.later(accepted, endpoint_id(self.links, values["endpoint"]))
+
+    async def list_keys(self, request: Request, values: Values) -> Response:
+        """Show both keys."""
+        del request
+        primary, secondary = await endpoints.list_keys(self.world, values["endpoint"])
+        return JSONResponse({"primaryKey": primary, "secondaryKey": secondary})
+
+    async def regenerate_keys(self, request: Request, values: Values) -> Response:
+        """Replace one key."""
+        body = await json_body(request)
+        kind = str(body.get("keyType", "Primary")).lower()
+        if kind not in {"primary", "secondary"}:
+            raise UserError(
+                f"keyType is {body.get('keyType')!r}. Key type must be 'primary' or 'secondary'.",
+                code="InvalidKeyType",
+            )
+        accepted = await endpoints.regenerate_key(
+            self.world,
+            values["endpoint"],
+            primary=kind == "primary",
+            value=str(body.get("keyValue") or ""),
+        )
+        return self.links.later(accepted, endpoint_id(self.links, values["endpoint"]))

@@ -1,0 +1,155 @@
+"""Records as ARM resources: what GET shows. No key, no variable of another endpoint, no status in
+the spec."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from verdazul.api.arm import Links, operation_path, workspace_path
+from verdazul.control.endpoints import EndpointView
+from verdazul.core.records import (
+    Asset,
+    DeploymentState,
+    EndpointRecord,
+    Operation,
+    OperationState,
+)
+from verdazul.model.arm import deployment_to_arm, endpoint_to_arm
+from verdazul.model.events import Event
+from verdazul.model.status import ProvisioningState, Status
+
+TYPE = "Microsoft.MachineLearningServices/workspaces"
+
+
+def endpoint_id(links: Links, name: str) -> str:
+    """The ARM id of an endpoint."""
+    return f"{workspace_path(links.settings)}/onlineEndpoints/{name}"
+
+
+def deployment_id(links: Links, endpoint: str, name: str) -> str:
+    """The ARM id of a deployment."""
+    return f"{endpoint_id(links, endpoint)}/deployments/{name}"
+
+
+def scoring_base(links: Links, name: str) -> str:
+    """Where an endpoint answers; any path below it is forwarded."""
+    return f"{links.address}/api/v1/endpoint/{name}"
+
+
+def endpoint_resource(links: Links, view: EndpointView) -> dict[str, Any]:
+    """An endpoint as GET shows it. Traffic names every deployment, as Azure fills it."""
+    record = view.record
+    resource = endpoint_to_arm(record.spec, location=links.settings.location)
+    shares = {state.record.name: 0 for state in view.deployments}
+    resource["properties"]["traffic"] = shares | record.spec.traffic
+    resource["properties"] |= {
+        "scoringUri": f"{scoring_base(links, record.name)}/score",
+        "swaggerUri": f"{scoring_base(links, record.name)}/swagger.json",
+        "provisioningState": state_of(record, view.status),
+    }
+    return resource | {
+        "id": endpoint_id(links, record.name),
+        "name": record.name,
+        "type": f"{TYPE}/onlineEndpoints",
+        "kind": "Managed",
+        "systemData": _system_data(record.created_at, record.modified_at),
+    }
+
+
+def deployment_resource(
+    links: Links, endpoint: EndpointRecord, state: DeploymentState
+) -> dict[str, Any]:
+    """A deployment as GET shows it."""
+    record = state.record
+    resource = deployment_to_arm(record.spec, location=links.settings.location)
+    generation = (record.generation, record.deleting)
+    resource["properties"]["provisioningState"] = _state(*generation, state.status)
+    return resource | {
+        "id": deployment_id(links, endpoint.name, record.name),
+        "name": record.name,
+        "type": f"{TYPE}/onlineEndpoints/deployments",
+        "systemData": _system_data(record.created_at, record.modified_at),
+    }
+
+
+def state_of(record: EndpointRecord, status: Status | None) -> ProvisioningState:
+    """An endpoint's provisioning state."""
+    return _state(record.generation, record.deleting, status)
+
+
+def deployment_state_of(state: DeploymentState) -> ProvisioningState:
+    """A deployment's provisioning state."""
+    return _state(state.record.generation, state.record.deleting, state.status)
+
+
+def operation_resource(
+    links: Links, operation: Operation, events: tuple[Event, ...]
+) -> dict[str, Any]:
+    """What a poll answers; `progress` is ours: what happened since it began."""
+    body: dict[str, Any] = {
+        "id": operation_path(links.settings, operation.id),
+        "name": operation.id,
+        "status": operation.state,
+        "startTime": iso(operation.started_at),
+        "percentComplete": 0.0 if operation.state is OperationState.IN_PROGRESS else 100.0,
+        "properties": {
+            "progress": [
+                {
+                    "time": iso(event.time),
+                    "severity": event.severity,
+                    "reason": event.reason,
+                    "message": event.message,
+                }
+                for event in events
+            ]
+        },
+    }
+    if operation.finished_at is not None:
+        body["endTime"] = iso(operation.finished_at)
+    if operation.problem:
+        body["error"] = operation.problem.to_arm()
+    if operation.state is OperationState.CANCELED:
+        body["error"] = {
+            "code": "OperationCanceled",
+            "message": "the operation was overtaken by a deletion of the same resource",
+        }
+    return body
+
+
+def asset_resource(links: Links, asset: Asset, properties: dict[str, Any]) -> dict[str, Any]:
+    """One version of a code, model or environment asset."""
+    key = asset.key
+    path = f"{workspace_path(links.settings)}/{key.kind}/{key.name}/versions/{key.version}"
+    return {
+        "id": path,
+        "name": key.version,
+        "type": f"{TYPE}/{key.kind}/versions",
+        "properties": properties | {"provisioningState": "Succeeded"},
+        "systemData": _system_data(asset.created_at, asset.created_at),
+    }
+
+
+def iso(seconds: float) -> str:
+    """UTC, microseconds, as Azure writes it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _state(generation: int, deleting: bool, status: Status | None) -> ProvisioningState:  # noqa: FBT001 - private, read in one line
+    if deleting:
+        return ProvisioningState.DELETING
+    if status is None or status.observed_generation < generation:
+        first = generation == 1
+        return ProvisioningState.CREATING if first else ProvisioningState.UPDATING
+    return status.state
+
+
+def _system_data(created_at: float, modified_at: float) -> dict[str, str]:
+    return {
+        "createdAt": iso(created_at),
+        "createdBy": "owner",
+        "createdByType": "User",
+        "lastModifiedAt": iso(modified_at),
+        "lastModifiedBy": "owner",
+        "lastModifiedByType": "User",
+    }

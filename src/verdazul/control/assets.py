@@ -1,0 +1,116 @@
+"""Use cases of assets: code, models and environments, each an immutable version.
+
+Files arrive as an upload, are adopted under their content digest, and are then only referred to.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from verdazul.control.world import World
+from verdazul.core.changes import PutAsset
+from verdazul.core.environment import Recipe
+from verdazul.core.instance import Probe
+from verdazul.core.records import Asset, AssetKey
+from verdazul.core.revision import Bundle, ModelMount
+from verdazul.model.deployment import DeploymentSpec, ProbeSettings
+from verdazul.model.errors import NotFound, UserError
+from verdazul.model.ids import asset_reference
+
+HASH_VERSION = "202208"
+"""The SDK's version of its directory hash; ours travels under the same name."""
+
+
+async def register_files(
+    world: World, key: AssetKey, properties: Mapping[str, Any], *, upload: str, tree_hash: str
+) -> Asset:
+    """Adopt the finished upload `upload` as this version.
+
+    Repeating it is fine. Raises NotFound for an unknown upload, Conflict for other content.
+    """
+    known = await world.store.asset(key)
+    if known and tree_hash and known.tree_hash == tree_hash:
+        return known
+    digest = await world.artifacts.adopt(world.uploads.folder(upload))
+    asset = Asset(key, json.dumps(properties, sort_keys=True), digest, tree_hash, _now(world))
+    await world.store.commit(PutAsset(asset))
+    return asset
+
+
+async def register_environment(
+    world: World, key: AssetKey, properties: Mapping[str, Any]
+) -> tuple[Asset, bool]:
+    """Register an environment version; the second value says whether it is new."""
+    known = await world.store.asset(key)
+    asset = Asset(key, json.dumps(properties, sort_keys=True), "", "", _now(world))
+    await world.store.commit(PutAsset(asset))
+    return known or asset, known is None
+
+
+async def existing_asset(world: World, key: AssetKey) -> Asset:
+    """The asset of that key. Raises NotFound."""
+    asset = await world.store.asset(key)
+    if asset is None:
+        raise NotFound(f"{key.kind}/{key.name} version {key.version} does not exist")
+    return asset
+
+
+async def resolve(world: World, spec: DeploymentSpec) -> Bundle:
+    """The spec's references as content: what an instance is made from.
+
+    Raises NotFound for an asset that does not exist, UserError for one that cannot be used.
+    """
+    if spec.code_configuration is None:
+        raise UserError(f'deployment "{spec.name}" has no code_configuration')
+    code = await _asset(world, "codes", spec.code_configuration.code)
+    model = await _asset(world, "models", str(spec.model)) if spec.model else None
+    return Bundle(
+        code=code.digest,
+        scoring_script=spec.code_configuration.scoring_script,
+        model=ModelMount(model.digest, model.key.name, model.key.version) if model else None,
+        recipe=await _recipe(world, spec),
+        variables=tuple(sorted(spec.environment_variables.items())),
+        instance_type=str(spec.instance_type),
+        liveness=_probe(spec.liveness_probe),
+        readiness=_probe(spec.readiness_probe),
+    )
+
+
+async def _recipe(world: World, spec: DeploymentSpec) -> Recipe:
+    reference = spec.environment
+    if not isinstance(reference, str):
+        raise UserError(
+            f'deployment "{spec.name}" names no environment',
+            code="MissingKey",
+            fix="give `environment:` an image and a conda_file, or a registered environment",
+        )
+    if reference.startswith("azureml://registries/"):
+        return Recipe(image=reference)
+    properties = json.loads((await _asset(world, "environments", reference)).body)
+    return Recipe(image=properties.get("image") or "", conda=properties.get("condaFile") or "")
+
+
+async def _asset(world: World, kind: str, text: str) -> Asset:
+    reference = asset_reference(kind, text)
+    if reference.version:
+        return await existing_asset(world, AssetKey(kind, reference.name, reference.version))
+    versions = await world.store.assets(kind, name=reference.name)
+    if not versions:
+        raise NotFound(f'{kind} has no "{reference.name}" (asked for as {text})')
+    return versions[0]
+
+
+def _probe(settings: ProbeSettings) -> Probe:
+    return Probe(
+        initial_delay=settings.initial_delay,
+        period=settings.period,
+        timeout=settings.timeout,
+        success_threshold=settings.success_threshold,
+        failure_threshold=settings.failure_threshold,
+    )
+
+
+def _now(world: World) -> float:
+    return world.clock.now()

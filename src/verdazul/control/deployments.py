@@ -1,0 +1,174 @@
+"""Use cases of deployments: declare, read, delete, logs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from verdazul.control.assets import resolve
+from verdazul.control.endpoints import (
+    Accepted,
+    Precondition,
+    canceled,
+    existing_endpoint,
+)
+from verdazul.control.world import World
+from verdazul.core.changes import (
+    AddEvent,
+    BeginOperation,
+    Change,
+    EndOperation,
+    PutDeployment,
+)
+from verdazul.core.records import (
+    DeploymentRecord,
+    DeploymentState,
+    EndpointRecord,
+    Operation,
+    OperationKind,
+)
+from verdazul.core.route import weight_of
+from verdazul.model.deployment import DeploymentSpec
+from verdazul.model.errors import Conflict, NotFound, UserError
+from verdazul.model.events import Event, Severity
+from verdazul.model.names import same_name
+from verdazul.model.skus import instance_type
+from verdazul.model.supported import refuse_unsupported
+
+DEPLOYMENTS_LIMIT = 20
+"""Azure's limit of deployments behind one endpoint."""
+
+
+async def put_deployment(
+    world: World, spec: DeploymentSpec, *, precondition: Precondition | None = None
+) -> Accepted:
+    """Declare a deployment, new or changed; its bundle is resolved now, so later changes of
+    assets cannot touch it.
+
+    Raises UserError for what cannot be, NotFound for a missing endpoint or asset, Conflict while
+    another operation holds it.
+    """
+    refuse_unsupported(spec)
+    instance_type(str(spec.instance_type))
+    endpoint = await existing_endpoint(world, spec.endpoint_name)
+    if endpoint.deleting:
+        raise Conflict(f'endpoint "{endpoint.name}" is being deleted')
+    known = await world.store.deployment(endpoint.name, spec.name)
+    what = f'deployment "{spec.name}" of endpoint "{endpoint.name}"'
+    found = known.record.generation if known else None
+    (precondition or Precondition()).check(what, found)
+    record = await _record(world, endpoint, spec, known)
+    operation = _operation(world, record, OperationKind.UPDATE if known else OperationKind.CREATE)
+    await world.store.commit(
+        BeginOperation(operation),
+        PutDeployment(record, found),
+        _event(world, record, "Declared", f"revision {record.bundle.revision} declared"),
+    )
+    world.environments.forget_failure(record.bundle.recipe)
+    world.wake(endpoint.name)
+    return Accepted(operation, created=known is None)
+
+
+async def get_deployment(
+    world: World, endpoint: str, name: str
+) -> tuple[EndpointRecord, DeploymentState]:
+    """Raise NotFound when there is none."""
+    record = await existing_endpoint(world, endpoint)
+    state = await world.store.deployment(endpoint, name)
+    if state is None:
+        raise NotFound(
+            f'endpoint "{endpoint}" has no deployment "{name}"',
+            fix=f"see `verdazul online-deployment list -e {endpoint}`",
+        )
+    return record, state
+
+
+async def delete_deployment(world: World, endpoint: str, name: str) -> Accepted | None:
+    """Take it down. None: there was nothing to delete. Refused while it takes traffic."""
+    owner = await world.store.endpoint(endpoint)
+    state = await world.store.deployment(endpoint, name)
+    if owner is None or state is None:
+        return None
+    open_here = [
+        operation
+        for operation in await world.store.open_operations(endpoint)
+        if same_name(operation.deployment, name)
+    ]
+    if state.record.deleting and open_here:
+        return Accepted(open_here[0], created=False)
+    _refuse_live(owner, state.record)
+    now = world.clock.now()
+    old = state.record
+    record = replace(old, deleting=True, generation=old.generation + 1, modified_at=now)
+    operation = _operation(world, record, OperationKind.DELETE)
+    ended: list[Change] = [EndOperation(canceled(other, now)) for other in open_here]
+    await world.store.commit(
+        *ended,
+        BeginOperation(operation),
+        PutDeployment(record, old.generation),
+        _event(world, record, "Deleting", "deployment is being deleted"),
+    )
+    world.wake(owner.name)
+    return Accepted(operation, created=False)
+
+
+async def logs(world: World, endpoint: str, name: str, *, tail: int) -> str:
+    """The last lines of one instance. Raises NotFound for an unknown deployment."""
+    _, state = await get_deployment(world, endpoint, name)
+    return await world.compute.logs(state.record.endpoint, state.record.name, tail=tail)
+
+
+async def _record(
+    world: World, endpoint: EndpointRecord, spec: DeploymentSpec, known: DeploymentState | None
+) -> DeploymentRecord:
+    now = world.clock.now()
+    spec = spec.model_copy(update={"endpoint_name": endpoint.name})
+    bundle = await resolve(world, spec)
+    if known is None:
+        await _refuse_over_limit(world, endpoint)
+        return DeploymentRecord(spec, bundle, 1, world.ids.new(), now, now)
+    old = known.record
+    if old.deleting:
+        raise Conflict(
+            f'deployment "{old.name}" is being deleted',
+            code="OperationInProgress",
+            fix="wait until it is gone, then create it again",
+        )
+    spec = spec.model_copy(update={"name": old.name})
+    return replace(old, spec=spec, bundle=bundle, generation=old.generation + 1, modified_at=now)
+
+
+async def _refuse_over_limit(world: World, endpoint: EndpointRecord) -> None:
+    if len(await world.store.deployments(endpoint.name)) >= DEPLOYMENTS_LIMIT:
+        raise UserError(
+            f'endpoint "{endpoint.name}" has {DEPLOYMENTS_LIMIT} deployments; that is the limit',
+            code="OutOfQuota",
+            fix="delete a deployment that is not needed any more",
+        )
+
+
+def _refuse_live(endpoint: EndpointRecord, record: DeploymentRecord) -> None:
+    share = weight_of(endpoint, record.name)
+    if share and not endpoint.deleting:
+        raise UserError(
+            f'deployment "{record.name}" takes {share} % of the traffic of endpoint '
+            f'"{endpoint.name}"; only one that takes none can be deleted',
+            code="DeploymentHasTraffic",
+            fix=f"give its share to another deployment: verdazul online-endpoint update "
+            f'-n {endpoint.name} --traffic "OTHER=100"',
+        )
+
+
+def _operation(world: World, record: DeploymentRecord, kind: OperationKind) -> Operation:
+    return Operation(
+        world.ids.new(),
+        kind,
+        record.endpoint,
+        record.name,
+        record.generation,
+        world.clock.now(),
+    )
+
+
+def _event(world: World, record: DeploymentRecord, reason: str, message: str) -> AddEvent:
+    now = world.clock.now()
+    return AddEvent(Event(now, record.endpoint, record.name, Severity.NORMAL, reason, message))

@@ -1,0 +1,36 @@
+"""The world as the control plane is given it: one value that every use case and loop receives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from verdazul.ports import (
+    Artifacts,
+    Clock,
+    Compute,
+    DataPlane,
+    Environments,
+    Ids,
+    Secrets,
+    Store,
+    Uploads,
+)
+from verdazul.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All adapters, chosen by the composition root; `wake(endpoint)` asks the loop to look."""
+
+    store: Store
+    compute: Compute
+    gateway: DataPlane
+    environments: Environments
+    secrets: Secrets
+    artifacts: Artifacts
+    uploads: Uploads
+    clock: Clock
+    ids: Ids
+    settings: Settings
+    wake: Callable[[str], None]

@@ -1,0 +1,140 @@
+"""What the store keeps: declared things with a generation, and what the loop remembers about them.
+
+Declared (`EndpointRecord`, `DeploymentRecord`) changes only through a use case and raises the
+generation. Remembered (`Status`, `Memory`) is written by the loop only. An `Operation` is a promise
+to a caller that a generation will be reached, or that it will be said why not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from verdazul.core.revision import Bundle
+from verdazul.model.deployment import DeploymentSpec
+from verdazul.model.endpoint import EndpointSpec
+from verdazul.model.errors import Problem
+from verdazul.model.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRecord:
+    """A declared endpoint. Keys are sealed (primary, secondary); digests are what the gateway gets.
+
+    `deleting` is a tombstone: requests are refused, the loop takes all down, then forgets it.
+    """
+
+    spec: EndpointSpec
+    generation: int
+    uid: str
+    created_at: float
+    modified_at: float
+    sealed_keys: tuple[str, str]
+    key_digests: tuple[str, str]
+    deleting: bool = False
+
+    @property
+    def name(self) -> str:
+        """As its creator spelled it."""
+        return self.spec.name
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentRecord:
+    """A declared deployment; `bundle` is its spec resolved to content."""
+
+    spec: DeploymentSpec
+    bundle: Bundle
+    generation: int
+    uid: str
+    created_at: float
+    modified_at: float
+    deleting: bool = False
+
+    @property
+    def name(self) -> str:
+        """As its creator spelled it."""
+        return self.spec.name
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint it belongs to."""
+        return self.spec.endpoint_name
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the loop must not forget about a deployment.
+
+    `last_good` served in full before; it serves on when a newer bundle fails. `failed_generation`
+    is the generation that was given up.
+    """
+
+    last_good: Bundle | None = None
+    failed_generation: int | None = None
+
+
+class OperationState(StrEnum):
+    """Azure's words."""
+
+    IN_PROGRESS = "InProgress"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+
+
+class OperationKind(StrEnum):
+    """What was asked for."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    REGENERATE_KEYS = "regenerateKeys"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A long-running operation on an endpoint (`deployment` "") or a deployment."""
+
+    id: str
+    kind: OperationKind
+    endpoint: str
+    deployment: str
+    generation: int
+    started_at: float
+    state: OperationState = OperationState.IN_PROGRESS
+    problem: Problem | None = None
+    finished_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssetKey:
+    """`kind` is the ARM collection: codes, models, environments."""
+
+    kind: str
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One immutable version. `digest` is an artifact digest ("" for environments).
+
+    `body` is the ARM `properties` object it was put with; `tree_hash` is the client's own hash,
+    by which it finds that nothing needs to be uploaded.
+    """
+
+    key: AssetKey
+    body: str
+    digest: str
+    tree_hash: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentState:
+    """A deployment with all that is known of it."""
+
+    record: DeploymentRecord
+    status: Status | None
+    memory: Memory

@@ -1,0 +1,50 @@
+"""What needs a new instance when it changes.
+
+A `Bundle` is everything an instance is made from, resolved to content digests, so that neither a
+re-registered asset nor a deleted one can change what a running deployment means. Its digest is the
+revision. Scale, traffic, tags and request limits are deliberately not in it: changing them restarts
+nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from verdazul.core.environment import Recipe
+from verdazul.core.instance import Probe
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMount:
+    """A model's files (an artifact digest) under the name and version that scripts may look for."""
+
+    digest: str
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """All that makes an instance. `code` is an artifact digest, `variables` are sorted."""
+
+    code: str
+    scoring_script: str
+    model: ModelMount | None
+    recipe: Recipe
+    variables: tuple[tuple[str, str], ...]
+    instance_type: str
+    liveness: Probe
+    readiness: Probe
+
+    @property
+    def revision(self) -> str:
+        """Ten hex digits of the digest over everything above."""
+        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:10]
+
+    @property
+    def artifacts(self) -> frozenset[str]:
+        """Digests of the artifacts it needs on disk."""
+        return frozenset({self.code} | ({self.model.digest} if self.model else set()))

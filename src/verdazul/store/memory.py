@@ -1,0 +1,186 @@
+"""The Store in memory: a small real implementation for tests and simulations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from verdazul.core.changes import (
+    AddEvent,
+    BeginOperation,
+    Change,
+    EndOperation,
+    ForgetDeployment,
+    ForgetEndpoint,
+    PutAsset,
+    PutDeployment,
+    PutEndpoint,
+    RememberDeployment,
+    RememberEndpoint,
+)
+from verdazul.core.records import (
+    Asset,
+    AssetKey,
+    DeploymentState,
+    EndpointRecord,
+    Memory,
+    Operation,
+    OperationState,
+)
+from verdazul.model.events import Event
+from verdazul.model.status import Status
+from verdazul.store import conflicts
+
+
+@dataclass
+class _Tables:
+    endpoints: dict[str, EndpointRecord] = field(default_factory=dict)
+    statuses: dict[str, Status] = field(default_factory=dict)
+    deployments: dict[tuple[str, str], DeploymentState] = field(default_factory=dict)
+    operations: dict[str, Operation] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    assets: dict[AssetKey, Asset] = field(default_factory=dict)
+
+
+class MemoryStore:
+    """Forgets everything with the process; commits are all or none, as on disk."""
+
+    def __init__(self) -> None:
+        self._tables = _Tables()
+
+    async def commit(self, *changes: Change) -> None:
+        draft = _Tables(**{name: _copy_table(value) for name, value in vars(self._tables).items()})
+        for change in changes:
+            _apply(draft, change)
+        self._tables = draft
+
+    async def endpoints(self) -> tuple[EndpointRecord, ...]:
+        return tuple(record for _, record in sorted(self._tables.endpoints.items()))
+
+    async def endpoint(self, name: str) -> EndpointRecord | None:
+        return self._tables.endpoints.get(name.lower())
+
+    async def endpoint_status(self, name: str) -> Status | None:
+        return self._tables.statuses.get(name.lower())
+
+    async def deployments(self, endpoint: str) -> tuple[DeploymentState, ...]:
+        found = sorted(self._tables.deployments.items())
+        return tuple(state for key, state in found if key[0] == endpoint.lower())
+
+    async def deployment(self, endpoint: str, name: str) -> DeploymentState | None:
+        return self._tables.deployments.get((endpoint.lower(), name.lower()))
+
+    async def operation(self, operation_id: str) -> Operation | None:
+        return self._tables.operations.get(operation_id)
+
+    async def open_operations(self, endpoint: str) -> tuple[Operation, ...]:
+        return tuple(o for o in _open(self._tables) if o.endpoint.lower() == endpoint.lower())
+
+    async def events(
+        self, endpoint: str, deployment: str | None = None, *, since: float = 0.0, last: int = 200
+    ) -> tuple[Event, ...]:
+        found = [
+            event
+            for event in self._tables.events
+            if event.endpoint.lower() == endpoint.lower()
+            and (deployment is None or event.deployment.lower() == deployment.lower())
+            and event.time >= since
+        ]
+        return tuple(found[-last:])
+
+    async def asset(self, key: AssetKey) -> Asset | None:
+        return self._tables.assets.get(key)
+
+    async def assets(self, kind: str, *, name: str = "", tree_hash: str = "") -> tuple[Asset, ...]:
+        found = [
+            asset
+            for asset in self._tables.assets.values()
+            if asset.key.kind == kind
+            and name in {"", asset.key.name}
+            and tree_hash in {"", asset.tree_hash}
+        ]
+        found.reverse()
+        return tuple(sorted(found, key=lambda asset: asset.created_at, reverse=True))
+
+
+def _copy_table(value: object) -> object:
+    """A copy of the container; the records in it are frozen and shared."""
+    return dict(value) if isinstance(value, dict) else list(value)  # type: ignore[call-overload]  # a dict or a list, see _Tables
+
+
+def _apply(tables: _Tables, change: Change) -> None:  # noqa: C901, PLR0912 - one case a change, complete
+    match change:
+        case PutEndpoint():
+            _put_endpoint(tables, change)
+        case PutDeployment():
+            _put_deployment(tables, change)
+        case ForgetEndpoint(name):
+            _forget_endpoint(tables, name.lower())
+        case ForgetDeployment(endpoint, name):
+            tables.deployments.pop((endpoint.lower(), name.lower()), None)
+        case RememberEndpoint(name, status):
+            if name.lower() in tables.endpoints:
+                tables.statuses[name.lower()] = status
+        case RememberDeployment(endpoint, name, status, memory):
+            key = (endpoint.lower(), name.lower())
+            if key in tables.deployments:
+                tables.deployments[key] = replace(
+                    tables.deployments[key], status=status, memory=memory
+                )
+        case BeginOperation(operation):
+            _begin(tables, operation)
+        case EndOperation(operation):
+            known = tables.operations.get(operation.id)
+            if known and known.state is OperationState.IN_PROGRESS:
+                tables.operations[operation.id] = operation
+        case AddEvent(event):
+            tables.events.append(event)
+        case PutAsset(asset):
+            known_asset = tables.assets.setdefault(asset.key, asset)
+            if (known_asset.digest, known_asset.body) != (asset.digest, asset.body):
+                raise conflicts.other_content(asset.key)
+        case _:
+            assert_never(change)
+
+
+def _put_endpoint(tables: _Tables, change: PutEndpoint) -> None:
+    known = tables.endpoints.get(change.record.name.lower())
+    found = known.generation if known else None
+    if found != change.expected:
+        what = f'endpoint "{change.record.name}"'
+        raise conflicts.changed_meanwhile(what, change.expected, found)
+    tables.endpoints[change.record.name.lower()] = change.record
+
+
+def _put_deployment(tables: _Tables, change: PutDeployment) -> None:
+    record = change.record
+    key = (record.endpoint.lower(), record.name.lower())
+    known = tables.deployments.get(key)
+    found = known.record.generation if known else None
+    if found != change.expected:
+        what = f'deployment "{record.name}" of endpoint "{record.endpoint}"'
+        raise conflicts.changed_meanwhile(what, change.expected, found)
+    tables.deployments[key] = (
+        replace(known, record=record) if known else DeploymentState(record, None, Memory())
+    )
+
+
+def _forget_endpoint(tables: _Tables, key: str) -> None:
+    tables.endpoints.pop(key, None)
+    tables.statuses.pop(key, None)
+    for deployment_key in [k for k in tables.deployments if k[0] == key]:
+        del tables.deployments[deployment_key]
+    tables.events[:] = [e for e in tables.events if e.endpoint.lower() != key]
+
+
+def _begin(tables: _Tables, operation: Operation) -> None:
+    for other in _open(tables):
+        same_endpoint = other.endpoint.lower() == operation.endpoint.lower()
+        if same_endpoint and other.deployment.lower() == operation.deployment.lower():
+            raise conflicts.held(operation, by=other)
+    tables.operations[operation.id] = operation
+
+
+def _open(tables: _Tables) -> list[Operation]:
+    opened = [o for o in tables.operations.values() if o.state is OperationState.IN_PROGRESS]
+    return sorted(opened, key=lambda o: o.started_at)
