@@ -1,1 +1,63 @@
 # Everything a person does with this repository. `make help` lists it.
+# Needs Python 3.11 or newer, pip, make and git; the rest is set up in .venv.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST_FLAGS ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list what can be done
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(STAMP) ## prepare .venv (then .venv/bin/verdazul is there)
+
+$(STAMP): pyproject.toml serve/pyproject.toml $(wildcard requirements/*.lock)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is %d.%d (choose another with PYTHON=...)" % sys.version_info[:2])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/bootstrap.lock
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . --editable ./serve
+	@touch $@
+
+.PHONY: quickstart
+quickstart: $(STAMP) ## set up, then a real blue/green endpoint by one command (KEEP=1: leave it running)
+	$(BIN)/python examples/quickstart/run.py $(if $(KEEP),--keep,)
+
+.PHONY: test
+test: check ## set up, then every check and every test
+	$(BIN)/pytest --cov --cov-report=term:skip-covered $(PYTEST_FLAGS)
+	$(BIN)/python tests/coverage_floors.py
+
+.PHONY: check
+check: $(STAMP) ## format, lint, types, import contracts
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy src serve/src tests serve/tests benchmarks examples
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: fast
+fast: $(STAMP) ## the tests that start no Envoy and few processes
+	$(BIN)/pytest -q -m "not e2e"
+
+.PHONY: format
+format: $(STAMP) ## write the format that `check` wants
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only --quiet .
+
+.PHONY: bench
+bench: $(STAMP) ## run every benchmark; each prints our figure beside its peer's
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+.PHONY: lock
+lock: $(STAMP) ## resolve the dependencies anew (names, versions and hashes; no addresses)
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --upgrade --group dev pyproject.toml --output-file requirements/dev.lock
+	grep -A 100 '^uv==' requirements/dev.lock | awk 'NR > 1 && /^[a-z]/ {exit} !/#/ {print}' > requirements/bootstrap.lock
+
+.PHONY: clean
+clean: ## remove .venv and everything that tools left
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov dist build

@@ -149,6 +149,9 @@ class Environments(Protocol):
     def forget_failure(self, recipe: Recipe) -> None:
         """Let the next `prepare` try again."""
 
+    async def prune(self, keep: frozenset[Recipe]) -> None:
+        """Drop environments of other recipes, except the most recently used few."""
+
 
 class Secrets(Protocol):
     """Encrypts what must be shown again (endpoint keys): a stolen database tells nothing."""

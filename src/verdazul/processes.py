@@ -122,7 +122,7 @@ async def stop_recorded(path: Path, *, grace_seconds: float = 10.0) -> ProcessRe
     """End the process written down there and drop the record; returns it when it was running."""
     record = read_record(path)
     was_running = record is not None and await end(record, grace_seconds=grace_seconds)
-    path.unlink(missing_ok=True)
+    await asyncio.to_thread(path.unlink, missing_ok=True)
     return record if was_running else None
 
 

@@ -1,5 +1,4 @@
-"""Records as ARM resources: what GET shows. No key, no variable of another endpoint, no status in
-the spec."""
+"""Records as ARM resources: what GET shows. Keys are never among it."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ async def register_files(
     if known and tree_hash and known.tree_hash == tree_hash:
         return known
     digest = await world.artifacts.adopt(world.uploads.folder(upload))
-    asset = Asset(key, json.dumps(properties, sort_keys=True), digest, tree_hash, _now(world))
+    asset = _asset_of(world, key, properties, digest=digest, tree_hash=tree_hash)
     await world.store.commit(PutAsset(asset))
     return asset
 
@@ -44,7 +44,7 @@ async def register_environment(
 ) -> tuple[Asset, bool]:
     """Register an environment version; the second value says whether it is new."""
     known = await world.store.asset(key)
-    asset = Asset(key, json.dumps(properties, sort_keys=True), "", "", _now(world))
+    asset = _asset_of(world, key, properties)
     await world.store.commit(PutAsset(asset))
     return known or asset, known is None
 
@@ -112,5 +112,19 @@ def _probe(settings: ProbeSettings) -> Probe:
     )
 
 
-def _now(world: World) -> float:
-    return world.clock.now()
+def _asset_of(
+    world: World,
+    key: AssetKey,
+    properties: Mapping[str, Any],
+    *,
+    digest: str = "",
+    tree_hash: str = "",
+) -> Asset:
+    return Asset(
+        key=key,
+        body=json.dumps(properties, sort_keys=True),
+        digest=digest,
+        tree_hash=tree_hash,
+        created_at=world.clock.now(),
+        is_anonymous=bool(properties.get("isAnonymous")),
+    )

@@ -102,10 +102,13 @@ class Loop:
         match result:
             case Gone():
                 return None
-            case LookAgain(None):
-                return self._resync
             case LookAgain(at):
-                return min(max(at - self._clock.now(), SHORTEST_PAUSE_SECONDS), self._resync)
+                return self._pause(at)
+
+    def _pause(self, at: float | None) -> float:
+        if at is None:
+            return self._resync
+        return min(max(at - self._clock.now(), SHORTEST_PAUSE_SECONDS), self._resync)
 
     def _after_failure(self, worker: _Worker) -> float:
         worker.failures += 1

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from verdazul.core.records import (
     Asset,
+    AssetKey,
     DeploymentRecord,
     EndpointRecord,
     Memory,
@@ -95,6 +96,13 @@ class PutAsset:
     asset: Asset
 
 
+@dataclass(frozen=True, slots=True)
+class ForgetAsset:
+    """Remove a version that nothing refers to."""
+
+    key: AssetKey
+
+
 Change = (
     PutEndpoint
     | PutDeployment
@@ -106,4 +114,5 @@ Change = (
     | EndOperation
     | AddEvent
     | PutAsset
+    | ForgetAsset
 )

@@ -121,7 +121,8 @@ class Asset:
     """One immutable version. `digest` is an artifact digest ("" for environments).
 
     `body` is the ARM `properties` object it was put with; `tree_hash` is the client's own hash,
-    by which it finds that nothing needs to be uploaded.
+    by which it finds that nothing needs to be uploaded. An anonymous asset lives only as long as
+    something refers to it.
     """
 
     key: AssetKey
@@ -129,6 +130,7 @@ class Asset:
     digest: str
     tree_hash: str
     created_at: float
+    is_anonymous: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from verdazul.core.changes import (
     BeginOperation,
     Change,
     EndOperation,
+    ForgetAsset,
     ForgetDeployment,
     ForgetEndpoint,
     PutAsset,
@@ -41,6 +42,17 @@ class _Tables:
     events: list[Event] = field(default_factory=list)
     assets: dict[AssetKey, Asset] = field(default_factory=dict)
 
+    def copy(self) -> _Tables:
+        """New containers around the same records, which are frozen."""
+        return _Tables(
+            dict(self.endpoints),
+            dict(self.statuses),
+            dict(self.deployments),
+            dict(self.operations),
+            list(self.events),
+            dict(self.assets),
+        )
+
 
 class MemoryStore:
     """Forgets everything with the process; commits are all or none, as on disk."""
@@ -49,7 +61,7 @@ class MemoryStore:
         self._tables = _Tables()
 
     async def commit(self, *changes: Change) -> None:
-        draft = _Tables(**{name: _copy_table(value) for name, value in vars(self._tables).items()})
+        draft = self._tables.copy()
         for change in changes:
             _apply(draft, change)
         self._tables = draft
@@ -103,11 +115,6 @@ class MemoryStore:
         return tuple(sorted(found, key=lambda asset: asset.created_at, reverse=True))
 
 
-def _copy_table(value: object) -> object:
-    """A copy of the container; the records in it are frozen and shared."""
-    return dict(value) if isinstance(value, dict) else list(value)  # type: ignore[call-overload]  # a dict or a list, see _Tables
-
-
 def _apply(tables: _Tables, change: Change) -> None:  # noqa: C901, PLR0912 - one case a change, complete
     match change:
         case PutEndpoint():
@@ -122,10 +129,10 @@ def _apply(tables: _Tables, change: Change) -> None:  # noqa: C901, PLR0912 - on
             if name.lower() in tables.endpoints:
                 tables.statuses[name.lower()] = status
         case RememberDeployment(endpoint, name, status, memory):
-            key = (endpoint.lower(), name.lower())
-            if key in tables.deployments:
-                tables.deployments[key] = replace(
-                    tables.deployments[key], status=status, memory=memory
+            where = (endpoint.lower(), name.lower())
+            if where in tables.deployments:
+                tables.deployments[where] = replace(
+                    tables.deployments[where], status=status, memory=memory
                 )
         case BeginOperation(operation):
             _begin(tables, operation)
@@ -139,6 +146,8 @@ def _apply(tables: _Tables, change: Change) -> None:  # noqa: C901, PLR0912 - on
             known_asset = tables.assets.setdefault(asset.key, asset)
             if (known_asset.digest, known_asset.body) != (asset.digest, asset.body):
                 raise conflicts.other_content(asset.key)
+        case ForgetAsset(key):
+            tables.assets.pop(key, None)
         case _:
             assert_never(change)
 

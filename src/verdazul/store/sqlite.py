@@ -19,6 +19,7 @@ from verdazul.core.changes import (
     BeginOperation,
     Change,
     EndOperation,
+    ForgetAsset,
     ForgetDeployment,
     ForgetEndpoint,
     PutAsset,
@@ -218,6 +219,13 @@ class SqliteStore:
                 self._add_event(event)
             case PutAsset(asset):
                 self._put_asset(asset)
+            case ForgetAsset(key):
+                self._execute(
+                    "DELETE FROM assets WHERE kind = ? AND name = ? AND version = ?",
+                    key.kind,
+                    key.name,
+                    key.version,
+                )
             case _:
                 assert_never(change)
 

@@ -1,0 +1,244 @@
+"""The composition root: settings in, a running control plane out. Adapters are chosen here only.
+
+`serve` is the life of one control plane: take the home, start or adopt the parts, open the API,
+reconcile until told to end, take everything down. Should it be killed instead, gateway and
+instances go on, and the next `serve` adopts them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from functools import partial
+
+import uvicorn
+
+from verdazul import __version__, processes
+from verdazul.api.app import Api
+from verdazul.api.arm import Links
+from verdazul.artifacts.folder import FolderArtifacts
+from verdazul.artifacts.uploads import FolderUploads
+from verdazul.clock import SystemClock
+from verdazul.compute.process import ProcessCompute
+from verdazul.compute.shim_launch import wrap
+from verdazul.compute.sweep import stop_all
+from verdazul.control.housekeeping import tidy
+from verdazul.control.loop import Loop
+from verdazul.control.reconcile import reconcile
+from verdazul.control.world import World
+from verdazul.core.environment import Recipe
+from verdazul.environments.uv import UvEnvironments
+from verdazul.gateway.dataplane import EnvoyDataPlane
+from verdazul.home import Address, Home
+from verdazul.report import report
+from verdazul.secrets.sealed import SealedSecrets, new_key
+from verdazul.settings import Settings
+from verdazul.store.sqlite import SqliteStore
+
+_log = logging.getLogger(__name__)
+
+Say = Callable[[str], None]
+
+
+class RandomIds:
+    """UUIDs and keys from the operating system's randomness."""
+
+    def new(self) -> str:
+        return str(uuid.uuid4())
+
+    def new_key(self) -> str:
+        return new_key()
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where people want the public address; None: as before, or free-chosen."""
+
+    host: str | None = None
+    port: int | None = None
+
+
+async def serve(
+    settings: Settings, listen: Listen, *, say: Say, on_ready: Callable[[Address], None]
+) -> None:
+    """Run until SIGTERM or SIGINT, then stop everything.
+
+    `say` tells people what is happening. Raises UserError or Fatal when it cannot start; then
+    nothing that it started is left.
+    """
+    home = Home(settings.home)
+    home.prepare()
+    lock = home.lock()
+    try:
+        await _serve(settings, home, listen, say=say, on_ready=on_ready)
+    finally:
+        os.close(lock)
+
+
+async def _serve(
+    settings: Settings,
+    home: Home,
+    listen: Listen,
+    *,
+    say: Say,
+    on_ready: Callable[[Address], None],
+) -> None:
+    ended = _on_signals()
+    address = home.choose_address(listen.host, listen.port)
+    me = processes.record_of(os.getpid())
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(_take_down, home, say)
+        world, loop, gateway = await _open(settings, home, address, stack, say)
+        links = Links(settings, address.url)
+        api = Api(
+            world,
+            links,
+            token=home.token(),
+            report=partial(report, world, links, home, gateway),
+        )
+        await stack.enter_async_context(_listening(api, home))
+        await stack.enter_async_context(loop)
+        await _wake_all(world)
+        home.keep_address(address)
+        if me:
+            processes.write_record(home.control_record, me)
+        _log.info("ready address=%s version=%s", address.url, __version__)
+        on_ready(address)
+        await ended.wait()
+        say("stopping")
+
+
+async def _open(
+    settings: Settings,
+    home: Home,
+    address: Address,
+    stack: contextlib.AsyncExitStack,
+    say: Say,
+) -> tuple[World, Loop, EnvoyDataPlane]:
+    """All adapters, opened in the order in which they need each other."""
+    clock = SystemClock()
+    store = await SqliteStore.open(
+        home.database,
+        events_kept=settings.events_kept,
+        operations_kept=settings.operations_kept,
+    )
+    stack.push_async_callback(store.close)
+    uploads = FolderUploads(home.path, clock=clock)
+    uploads.start()
+    artifacts = FolderArtifacts(home.path, kept=settings.artifacts_kept)
+    environments = await stack.enter_async_context(
+        UvEnvironments(home.path, kept=settings.environments_kept)
+    )
+    compute = await stack.enter_async_context(
+        ProcessCompute(
+            home.path,
+            clock=clock,
+            log_bytes=settings.log_file_bytes,
+            log_files=settings.log_files,
+        )
+    )
+    say(f"starting the gateway on {address.url}")
+    gateway = await stack.enter_async_context(_gateway(settings, home, address))
+    loop = Loop(
+        lambda name: reconcile(world, name), clock=clock, resync_seconds=settings.resync_seconds
+    )
+    world = World(
+        store=store,
+        compute=compute,
+        gateway=gateway,
+        environments=environments,
+        secrets=SealedSecrets(home.path),
+        artifacts=artifacts,
+        uploads=uploads,
+        clock=clock,
+        ids=RandomIds(),
+        settings=settings,
+        wake=loop.wake,
+    )
+    compute.on_change(loop.wake)
+    environments.on_change(lambda recipe: _wake_users(world, stack, recipe))
+    await tidy(world)
+    return world, loop, gateway
+
+
+def _gateway(settings: Settings, home: Home, address: Address) -> EnvoyDataPlane:
+    return EnvoyDataPlane(
+        home.path,
+        host=address.host,
+        port=address.port,
+        timeout_seconds=settings.gateway_timeout_seconds,
+        wrap=partial(
+            wrap,
+            home=home.path,
+            name="envoy",
+            log_dir=home.logs,
+            log_bytes=settings.log_file_bytes,
+            log_files=settings.log_files,
+        ),
+    )
+
+
+@contextlib.asynccontextmanager
+async def _listening(api: Api, home: Home) -> AsyncIterator[None]:
+    """The control API on its unix socket; the gateway is its only client."""
+    home.api_socket.unlink(missing_ok=True)
+    config = uvicorn.Config(
+        api,
+        uds=str(home.api_socket),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(), name="control api")
+    try:
+        while not server.started and not task.done():
+            await asyncio.sleep(0.005)
+        yield
+    finally:
+        server.should_exit = True
+        await task
+        home.api_socket.unlink(missing_ok=True)
+
+
+class _Server(uvicorn.Server):
+    """Signals are the composition root's business."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def, override]  # noqa: ANN202 - as the parent's
+        yield
+
+
+async def _wake_all(world: World) -> None:
+    """Look at everything that is declared, runs or is routed to: leftovers are cleaned up."""
+    declared = {record.name for record in await world.store.endpoints()}
+    for name in declared | await world.compute.endpoints() | world.gateway.endpoints():
+        world.wake(name)
+
+
+async def _wake_users(world: World, recipe: Recipe) -> None:
+    for name in await users(world, recipe):
+        world.wake(name)
+
+
+async def _take_down(home: Home, say: Say) -> None:
+    stopped = await stop_all(home.path)
+    if stopped:
+        say(f"stopped {len(stopped)} instance{'s' if len(stopped) > 1 else ''}")
+    home.control_record.unlink(missing_ok=True)
+    home.address_file.unlink(missing_ok=True)
+
+
+def _on_signals() -> asyncio.Event:
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    return ended

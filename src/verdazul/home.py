@@ -1,0 +1,166 @@
+"""The folder that holds everything: where each part lives, who may run in it, what opens it.
+
+All folders are 0700, all secrets 0600. One control plane runs in a home at a time (a file lock that
+dies with its holder). The address is chosen once and kept: an endpoint's URL must not move.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from verdazul.model.errors import Conflict, UserError
+
+DEFAULT_PORT = 8443
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the public TLS listener is."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """What clients use. Loopback is called by its name: certificates and cookies like names."""
+        loopback = self.host in {"127.0.0.1", "::1", "localhost", "0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+        host = "localhost" if loopback else self.host
+        return f"https://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Paths below one folder."""
+
+    path: Path
+
+    @property
+    def run(self) -> Path:
+        """Sockets and process records: what only means something while things run."""
+        return self.path / "run"
+
+    @property
+    def logs(self) -> Path:
+        """Rotating log files."""
+        return self.path / "logs"
+
+    @property
+    def database(self) -> Path:
+        """The store."""
+        return self.path / "verdazul.db"
+
+    @property
+    def api_socket(self) -> Path:
+        """Where the control API listens; only the gateway connects."""
+        return self.run / "api.sock"
+
+    @property
+    def control_record(self) -> Path:
+        """Which process is the control plane."""
+        return self.run / "control.json"
+
+    @property
+    def token_file(self) -> Path:
+        """The control API's bearer token."""
+        return self.path / "token"
+
+    @property
+    def address_file(self) -> Path:
+        """The public URL, for clients."""
+        return self.run / "address"
+
+    @property
+    def ca_file(self) -> Path:
+        """The local certificate authority's certificate."""
+        return self.path / "certs" / "ca.pem"
+
+    def prepare(self) -> None:
+        """Make the folders. Raises UserError (HomeNotWritable)."""
+        try:
+            for folder in (self.path, self.run, self.logs):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.chmod(0o700)
+            probe = self.run / f".writable-{os.getpid()}"
+            probe.touch(0o600)
+            probe.unlink()
+        except OSError as error:
+            raise UserError(
+                f"home {self.path} cannot be written: {error.strerror}",
+                code="HomeNotWritable",
+                fix="choose another folder with --home or VERDAZUL_HOME",
+            ) from None
+
+    def lock(self) -> int:
+        """Hold the home for this process; returns the descriptor to keep open.
+
+        Raises Conflict (AlreadyRunning) when another control plane holds it.
+        """
+        descriptor = os.open(self.run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise Conflict(
+                f"a Verdazul runs in {self.path} already",
+                code="AlreadyRunning",
+                fix="see `verdazul status`; end it with `verdazul down`",
+            ) from None
+        return descriptor
+
+    def token(self) -> str:
+        """The control API's token, made at first start."""
+        if not self.token_file.exists():
+            _write_private(self.token_file, secrets.token_urlsafe(32))
+        return self.token_file.read_text().strip()
+
+    def choose_address(self, host: str | None, port: int | None) -> Address:
+        """The address asked for, else the one kept from before, else a free port.
+
+        Whether it can be had is seen when the gateway binds it; `keep_address` then keeps it.
+        """
+        kept = self._kept_address()
+        chosen = host or (kept.host if kept else "127.0.0.1")
+        return Address(chosen, port or (kept.port if kept else _free_port(chosen)))
+
+    def keep_address(self, address: Address) -> None:
+        """The same next time, and where clients look for it."""
+        _write_private(self.path / "address.json", json.dumps(asdict(address)))
+        _write_private(self.address_file, address.url)
+
+    def _kept_address(self) -> Address | None:
+        try:
+            return Address(**json.loads((self.path / "address.json").read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+def _write_private(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _free_port(host: str) -> int:
+    """Azure's TLS habit first (8443), else any free one."""
+    try:
+        return _bind(host, DEFAULT_PORT)
+    except OSError:
+        return _bind(host, 0)
+
+
+def _bind(host: str, port: int) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,199 @@
+"""Starting and ending a control plane as a process: here, detached, and after it died.
+
+A detached start is this same program in a session of its own. It tells its parent through a pipe
+that it is ready, or why it is not; nothing is guessed from waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Callable
+from logging.handlers import RotatingFileHandler
+from typing import Any
+
+from verdazul import __version__, processes
+from verdazul.home import Address, Home
+from verdazul.model.errors import Fatal, Problem, UserError, VerdazulError
+from verdazul.settings import Settings
+
+Say = Callable[[str], None]
+DOWN_SECONDS = 330.0
+"""How long the control plane may take to end: its instances may drain for a request's timeout."""
+
+
+def run_control_plane(
+    settings: Settings,
+    host: str | None,
+    port: int | None,
+    *,
+    say: Say,
+    on_ready: Callable[[Address], None],
+) -> None:
+    """Run until told to end. Raises what `app.serve` raises."""
+    from verdazul.app import Listen, serve
+
+    Home(settings.home).prepare()
+    _log_to_file(settings)
+    asyncio.run(serve(settings, Listen(host, port), say=say, on_ready=on_ready))
+
+
+def start_detached(
+    settings: Settings,
+    host: str | None,
+    port: int | None,
+    *,
+    say: Say,
+    timeout_seconds: float,
+) -> dict[str, Any]:
+    """Start one that goes on by itself; returns its address, home and pid once it is ready.
+
+    Raises the problem it ended with, or Fatal when it is not ready in time.
+    """
+    home = Home(settings.home)
+    home.prepare()
+    reader, writer = os.pipe()
+    argv = [sys.executable, "-m", "verdazul.launch", str(writer), host or "", str(port or "")]
+    with (home.logs / "control.out").open("wb") as output:
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=(writer,),
+            start_new_session=True,
+            env={**os.environ, "VERDAZUL_HOME": str(settings.home)},
+        )
+    os.close(writer)
+    try:
+        return _first_word(reader, child, home, say=say, timeout_seconds=timeout_seconds)
+    finally:
+        os.close(reader)
+
+
+def _first_word(
+    reader: int,
+    child: subprocess.Popen[bytes],
+    home: Home,
+    *,
+    say: Say,
+    timeout_seconds: float,
+) -> dict[str, Any]:
+    """Pass on what the child says until it is ready, or raise what it ended with."""
+    with os.fdopen(os.dup(reader), "rb", buffering=0) as pipe:
+        while select.select([pipe], [], [], timeout_seconds)[0]:
+            line = pipe.readline()
+            if not line:
+                break
+            message = json.loads(line)
+            if "problem" in message:
+                child.wait()
+                raise _as_error(message["status"]).of(Problem.from_arm(message["problem"]))
+            if "ready" in message:
+                ready: dict[str, Any] = message["ready"]
+                child.returncode = 0  # it outlives us on purpose
+                return ready
+            say(message["said"])
+    raise Fatal(
+        f"the control plane did not become ready in {timeout_seconds:.0f} s",
+        code="StartFailed",
+        fix=f"see {home.logs}/control.log and control.out",
+        log_tail=tuple((home.logs / "control.out").read_text().splitlines()[-15:]),
+    )
+
+
+def _as_error(status: int) -> type[VerdazulError]:
+    kinds: list[type[VerdazulError]] = [UserError, Fatal]
+    return kinds[0] if status < Fatal.http_status else kinds[1]
+
+
+async def bring_down(settings: Settings, *, say: Say) -> bool:
+    """End everything of a home, whether its control plane lives or not. False: nothing ran."""
+    from verdazul.compute.sweep import stop_all
+    from verdazul.gateway.supervise import stop_recorded_gateway
+
+    home = Home(settings.home)
+    if not home.run.is_dir():
+        return False
+    control = processes.read_record(home.control_record)
+    ended = False
+    if control and processes.is_alive(control):
+        say("stopping the control plane, the gateway and all instances")
+        ended = await processes.end(control, grace_seconds=DOWN_SECONDS)
+    ended |= await stop_recorded_gateway(home.path)
+    ended |= bool(await stop_all(home.path))
+    home.control_record.unlink(missing_ok=True)
+    home.address_file.unlink(missing_ok=True)
+    return ended
+
+
+def leftovers(settings: Settings) -> dict[str, Any]:
+    """What runs of a home whose control plane does not answer, read from its records."""
+    from verdazul.gateway.supervise import recorded_gateway
+
+    home = Home(settings.home)
+    control = processes.read_record(home.control_record)
+    found = {
+        "control": control if control and processes.is_alive(control) else None,
+        "gateway": recorded_gateway(home.path),
+    }
+    parts = [
+        {"part": part, "pid": record.pid, "version": __version__, "state": "running"}
+        for part, record in found.items()
+        if record
+    ]
+    return {"home": str(home.path), "version": __version__, "parts": parts, "endpoints": []}
+
+
+def _log_to_file(settings: Settings) -> None:
+    handler = RotatingFileHandler(
+        Home(settings.home).logs / "control.log",
+        maxBytes=settings.log_file_bytes,
+        backupCount=settings.log_files,
+    )
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s %(levelname).1s [%(process)d] %(name)s - %(message)s")
+    )
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def _detached(writer: int, host: str, port: str) -> int:
+    """The child's side of `start_detached`."""
+    settings = Settings.read()
+
+    def tell(message: dict[str, Any]) -> None:
+        os.write(writer, json.dumps(message).encode() + b"\n")
+
+    def said(line: str) -> None:
+        if not ready:
+            tell({"said": line})
+
+    def is_ready(address: Address) -> None:
+        ready.append(True)
+        tell({"ready": {"address": address.url, "home": str(settings.home), "pid": os.getpid()}})
+        os.close(writer)
+
+    ready: list[bool] = []
+    os.set_inheritable(writer, False)  # noqa: FBT003 - the standard library's signature
+    try:
+        run_control_plane(
+            settings, host or None, int(port) if port else None, say=said, on_ready=is_ready
+        )
+    except VerdazulError as error:
+        if ready:
+            raise
+        tell({"problem": error.problem.to_arm(), "status": error.http_status})
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_detached(int(sys.argv[1]), sys.argv[2], sys.argv[3]))
