@@ -12,10 +12,12 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import uvicorn
 
@@ -28,7 +30,7 @@ from verdazul.clock import SystemClock
 from verdazul.compute.process import ProcessCompute
 from verdazul.compute.shim_launch import wrap
 from verdazul.compute.sweep import stop_all
-from verdazul.control.housekeeping import tidy
+from verdazul.control.housekeeping import tidy, users
 from verdazul.control.loop import Loop
 from verdazul.control.reconcile import reconcile
 from verdazul.control.world import World
@@ -44,6 +46,7 @@ from verdazul.store.sqlite import SqliteStore
 _log = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
+TIDY_SECONDS = 3600.0
 
 
 class RandomIds:
@@ -93,7 +96,6 @@ async def _serve(
     address = home.choose_address(listen.host, listen.port)
     me = processes.record_of(os.getpid())
     async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(_take_down, home, say)
         world, loop, gateway = await _open(settings, home, address, stack, say)
         links = Links(settings, address.url)
         api = Api(
@@ -112,6 +114,8 @@ async def _serve(
         on_ready(address)
         await ended.wait()
         say("stopping")
+        await stack.aclose()
+    await _take_down(home, say)
 
 
 async def _open(
@@ -162,8 +166,9 @@ async def _open(
         wake=loop.wake,
     )
     compute.on_change(loop.wake)
-    environments.on_change(lambda recipe: _wake_users(world, stack, recipe))
-    await tidy(world)
+    built: asyncio.Queue[Recipe] = asyncio.Queue()
+    environments.on_change(built.put_nowait)
+    await stack.enter_async_context(_background(_wake_users(world, built), _tidy_hourly(world)))
     return world, loop, gateway
 
 
@@ -198,22 +203,29 @@ async def _listening(api: Api, home: Home) -> AsyncIterator[None]:
         timeout_graceful_shutdown=5,
     )
     server = _Server(config)
-    task = asyncio.create_task(server.serve(), name="control api")
-    try:
-        while not server.started and not task.done():
-            await asyncio.sleep(0.005)
-        yield
-    finally:
-        server.should_exit = True
-        await task
-        home.api_socket.unlink(missing_ok=True)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.serve(), name="control api")
+        await server.began.wait()
+        try:
+            yield
+        finally:
+            server.should_exit = True
+    home.api_socket.unlink(missing_ok=True)
 
 
 class _Server(uvicorn.Server):
-    """Signals are the composition root's business."""
+    """Tells when it listens; signals are the composition root's business."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.began = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.began.set()
 
     @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def, override]  # noqa: ANN202 - as the parent's
+    def capture_signals(self) -> Iterator[None]:
         yield
 
 
@@ -224,9 +236,29 @@ async def _wake_all(world: World) -> None:
         world.wake(name)
 
 
-async def _wake_users(world: World, recipe: Recipe) -> None:
-    for name in await users(world, recipe):
-        world.wake(name)
+async def _wake_users(world: World, built: asyncio.Queue[Recipe]) -> None:
+    """Whoever waits for an environment is woken when it is a step further."""
+    while True:
+        for name in await users(world, await built.get()):
+            world.wake(name)
+
+
+async def _tidy_hourly(world: World) -> None:
+    while True:
+        await tidy(world)
+        await asyncio.sleep(TIDY_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run these beside everything else; they end with us."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(coroutine) for coroutine in work]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
 
 
 async def _take_down(home: Home, say: Say) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Callable
 from typing import Protocol
 
+from verdazul.core.changes import Change
 from verdazul.core.environment import EnvironmentState, Recipe
 from verdazul.core.instance import Instance, InstanceId, Launch
-from verdazul.core.changes import Change
 from verdazul.core.records import Asset, AssetKey, DeploymentState, EndpointRecord, Operation
 from verdazul.core.route import Route
 from verdazul.model.events import Event

@@ -78,7 +78,7 @@ class Api:
             response = failure(error)
         except ClientDisconnect:
             return
-        except Exception:
+        except Exception:  # noqa: BLE001 - the last line of defence: a caller always gets JSON
             _log.exception("failed %s %s", request.method, request.url.path)
             response = problem_answer(
                 Problem(

@@ -13,7 +13,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from verdazul.api.arm import Links, Rule, json_body
+from verdazul.api.arm import Handler, Links, Rule, json_body
 from verdazul.api.resources import asset_resource
 from verdazul.control import assets
 from verdazul.control.world import World
@@ -86,7 +86,7 @@ class AssetRoutes:
         asset, created = await assets.register_environment(self.world, key, properties)
         return self._answer(asset, 201 if created else 200)
 
-    def _puts(self, kind: str) -> Any:
+    def _puts(self, kind: str) -> Handler:
         async def put(request: Request, values: Values) -> Response:
             properties = _properties(await json_body(request))
             key = AssetKey(kind, values["name"], values["version"])
@@ -103,7 +103,7 @@ class AssetRoutes:
 
         return put
 
-    def _gets(self, kind: str) -> Any:
+    def _gets(self, kind: str) -> Handler:
         async def get(request: Request, values: Values) -> Response:
             del request
             key = AssetKey(kind, values["name"], values["version"])
@@ -111,7 +111,7 @@ class AssetRoutes:
 
         return get
 
-    def _lists(self, kind: str) -> Any:
+    def _lists(self, kind: str) -> Handler:
         """By name; with `?hash=` over the whole workspace, since clients draw new names."""
 
         async def list_versions(request: Request, values: Values) -> Response:

@@ -14,6 +14,7 @@ from verdazul.core.records import (
     Operation,
     OperationState,
 )
+from verdazul.core.route import weight_of
 from verdazul.model.arm import deployment_to_arm, endpoint_to_arm
 from verdazul.model.events import Event
 from verdazul.model.status import ProvisioningState, Status
@@ -39,10 +40,11 @@ def scoring_base(links: Links, name: str) -> str:
 def endpoint_resource(links: Links, view: EndpointView) -> dict[str, Any]:
     """An endpoint as GET shows it. Traffic names every deployment, as Azure fills it."""
     record = view.record
-    resource = endpoint_to_arm(record.spec, location=links.settings.location)
-    shares = {state.record.name: 0 for state in view.deployments}
-    resource["properties"]["traffic"] = shares | record.spec.traffic
+    resource: dict[str, Any] = endpoint_to_arm(record.spec, location=links.settings.location)
     resource["properties"] |= {
+        "traffic": {
+            state.record.name: weight_of(record, state.record.name) for state in view.deployments
+        },
         "scoringUri": f"{scoring_base(links, record.name)}/score",
         "swaggerUri": f"{scoring_base(links, record.name)}/swagger.json",
         "provisioningState": state_of(record, view.status),
@@ -61,7 +63,7 @@ def deployment_resource(
 ) -> dict[str, Any]:
     """A deployment as GET shows it."""
     record = state.record
-    resource = deployment_to_arm(record.spec, location=links.settings.location)
+    resource: dict[str, Any] = deployment_to_arm(record.spec, location=links.settings.location)
     generation = (record.generation, record.deleting)
     resource["properties"]["provisioningState"] = _state(*generation, state.status)
     return resource | {

@@ -17,7 +17,7 @@ from verdazul.core.records import Asset, AssetKey
 from verdazul.core.revision import Bundle, ModelMount
 from verdazul.model.deployment import DeploymentSpec, ProbeSettings
 from verdazul.model.errors import NotFound, UserError
-from verdazul.model.ids import asset_reference
+from verdazul.model.ids import AssetId, RegistryReference, ShortReference, parse_asset
 
 HASH_VERSION = "202208"
 """The SDK's version of its directory hash; ours travels under the same name."""
@@ -86,19 +86,32 @@ async def _recipe(world: World, spec: DeploymentSpec) -> Recipe:
             code="MissingKey",
             fix="give `environment:` an image and a conda_file, or a registered environment",
         )
-    if reference.startswith("azureml://registries/"):
+    if isinstance(parse_asset(reference), RegistryReference):
         return Recipe(image=reference)
     properties = json.loads((await _asset(world, "environments", reference)).body)
     return Recipe(image=properties.get("image") or "", conda=properties.get("condaFile") or "")
 
 
 async def _asset(world: World, kind: str, text: str) -> Asset:
-    reference = asset_reference(kind, text)
-    if reference.version:
-        return await existing_asset(world, AssetKey(kind, reference.name, reference.version))
-    versions = await world.store.assets(kind, name=reference.name)
+    match parse_asset(text):
+        case AssetId(_, named_kind, name, version) if named_kind == kind:
+            return await existing_asset(world, AssetKey(kind, name, version))
+        case ShortReference(name, str(version), _):
+            return await existing_asset(world, AssetKey(kind, name, version))
+        case ShortReference(name, _, "latest"):
+            return await _latest(world, kind, name)
+        case _:
+            raise UserError(
+                f"{text} does not name one of this workspace's {kind}",
+                code="InvalidId",
+                fix="write azureml:<name>:<version>, azureml:<name>@latest or an ARM id",
+            )
+
+
+async def _latest(world: World, kind: str, name: str) -> Asset:
+    versions = await world.store.assets(kind, name=name)
     if not versions:
-        raise NotFound(f'{kind} has no "{reference.name}" (asked for as {text})')
+        raise NotFound(f'{kind} has no "{name}"')
     return versions[0]
 
 

@@ -27,7 +27,6 @@ from verdazul.core.records import (
 from verdazul.model.endpoint import EndpointSpec
 from verdazul.model.errors import Conflict, NotFound, PreconditionFailed, UserError
 from verdazul.model.events import Event, Severity
-from verdazul.model.names import same_name
 from verdazul.model.status import Status
 from verdazul.model.supported import refuse_unsupported
 from verdazul.model.traffic import check_traffic
@@ -116,7 +115,8 @@ async def _create(world: World, spec: EndpointSpec) -> Accepted:
 async def _update(world: World, known: EndpointRecord, spec: EndpointSpec) -> Accepted:
     _refuse_deleting(known)
     deployments = await world.store.deployments(known.name)
-    traffic = check_traffic(spec.traffic, _living(deployments), endpoint=known.name)
+    shares = check_traffic(spec.traffic, _living(deployments), endpoint=known.name)
+    traffic = {name: share for name, share in shares.items() if share}
     record = replace(
         known,
         spec=spec.model_copy(update={"name": known.name, "traffic": traffic}),
@@ -124,7 +124,7 @@ async def _update(world: World, known: EndpointRecord, spec: EndpointSpec) -> Ac
         modified_at=world.clock.now(),
     )
     operation = _operation(world, record, OperationKind.UPDATE)
-    said = ", ".join(f"{name}={share}" for name, share in traffic.items() if share) or "none"
+    said = ", ".join(f"{name}={share}" for name, share in traffic.items()) or "none"
     await _declare(world, record, known.generation, operation, f"traffic: {said}")
     return Accepted(operation, created=False)
 
@@ -272,8 +272,3 @@ def _living(deployments: tuple[DeploymentState, ...]) -> list[str]:
 
 def _replaced(pair: tuple[str, str], index: int, value: str) -> tuple[str, str]:
     return (value, pair[1]) if index == 0 else (pair[0], value)
-
-
-def is_named(state: DeploymentState, name: str) -> bool:
-    """Whether this is the deployment of that name."""
-    return same_name(state.record.name, name)

@@ -95,7 +95,7 @@ class Loop:
         except Retryable as error:
             _log.warning("retry endpoint=%s why=%s", name, error.problem.message)
             return self._after_failure(worker)
-        except Exception:  # one endpoint's bug must not stop the others
+        except Exception:  # noqa: BLE001 - one endpoint's bug must not stop the others
             _log.exception("reconcile failed endpoint=%s", name)
             return self._after_failure(worker)
         worker.failures = 0

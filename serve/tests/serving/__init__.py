@@ -1,0 +1,1 @@
+"""Tests of verdazul-serve; most talk to a real server process over a unix socket."""

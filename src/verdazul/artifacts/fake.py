@@ -1,0 +1,39 @@
+"""Artifacts without a home of their own: adopted folders stay where they are."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from verdazul.model.errors import NotFound, UserError
+from verdazul.tree import tree_digest
+
+
+class FakeArtifacts:
+    """Keeps each content once, at the path where it was first adopted."""
+
+    def __init__(self, *, kept: int = 20) -> None:
+        self._kept = kept
+        self._paths: dict[str, str] = {}  # the last used is the last entry
+
+    async def adopt(self, folder: str) -> str:
+        if not await asyncio.to_thread(Path(folder).is_dir):
+            raise UserError(f"{folder!r} is not a folder", code="UnusableFile")
+        digest = await asyncio.to_thread(tree_digest, Path(folder))
+        if digest in self._paths and self._paths[digest] != folder:
+            await asyncio.to_thread(shutil.rmtree, folder)
+        self._paths.setdefault(digest, folder)
+        self.path(digest)
+        return digest
+
+    def path(self, digest: str) -> str:
+        if digest not in self._paths:
+            raise NotFound(f"no files with digest {digest!r} are stored")
+        self._paths[digest] = self._paths.pop(digest)
+        return self._paths[digest]
+
+    async def prune(self, keep: frozenset[str]) -> None:
+        unused = [digest for digest in reversed(self._paths) if digest not in keep]
+        for digest in unused[self._kept :]:
+            await asyncio.to_thread(shutil.rmtree, self._paths.pop(digest))

@@ -1,0 +1,122 @@
+"""The `verdazul` command: read the line, run one command, turn failures into exit codes.
+
+0 done; 1 the person must change something; 2 the server failed or cannot be reached; 3 accepted,
+but it failed to become ready, or not in time. Nothing here imports what `--help` does not need.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from verdazul.cli import grammar, online_deployment, online_endpoint, render
+from verdazul.model.errors import Problem, UserError, VerdazulError
+
+DONE, USER, SYSTEM, NOT_READY = 0, 1, 2, 3
+_INTERRUPTED = 130  # what shells expect of SIGINT
+_NO_READER = 141  # and of SIGPIPE
+
+_DESCRIPTION = """Online endpoints for machine-learning models on your own machines.
+
+The commands are those of `az ml`: what is written for Azure runs here."""
+_EPILOG = f"""examples:
+  verdazul up
+  verdazul online-endpoint create -n credit
+  verdazul online-deployment create -f blue.yml --all-traffic
+  verdazul online-endpoint invoke -n credit --request-file request.json
+
+{grammar.EXIT_CODES}"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(words)
+    except VerdazulError as error:
+        render.say_problem(error.problem, more="; ".join(getattr(error, "__notes__", ())))
+        return _exit_code(error)
+    except KeyboardInterrupt:
+        render.say("interrupted; what the server has accepted goes on there")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _NO_READER
+    except Exception as error:  # noqa: BLE001 - the last line of defence: no stack trace unasked
+        return _our_mistake(error, words)
+
+
+def parser() -> grammar.Parser:
+    """Build the whole grammar."""
+    root = grammar.Parser(
+        prog="verdazul",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[grammar.global_flags()],
+        add_help=False,
+    )
+    root.add_argument("--version", action="store_true", help="show the version and exit")
+    nouns: Any = root.add_subparsers(dest="noun", metavar="COMMAND", parser_class=grammar.Parser)
+    online_endpoint.register(nouns)
+    online_deployment.register(nouns)
+    _register_system(nouns)
+    return root
+
+
+def _register_system(nouns: Any) -> None:
+    import importlib
+
+    try:
+        system = importlib.import_module("verdazul.cli.system")
+    except ModuleNotFoundError:
+        return
+    system.register(nouns)
+
+
+def _run(words: Sequence[str]) -> int:
+    root = parser()
+    try:
+        arguments = root.parse_args(words)
+    except SystemExit as end:  # --help has been printed
+        return int(end.code or 0)
+    if arguments.version:
+        return _show_version()
+    if not hasattr(arguments, "run"):
+        root.print_help()
+        return DONE
+    from verdazul.cli.session import Session
+
+    code = arguments.run(Session.of(arguments), arguments)
+    return DONE if code is None else int(code)
+
+
+def _show_version() -> int:
+    from importlib.metadata import version
+
+    render.show_text(version("verdazul"), render.Format("tsv"))
+    return DONE
+
+
+def _exit_code(error: VerdazulError) -> int:
+    if isinstance(error, UserError):
+        return USER
+    from verdazul.client.operations import NotReady
+
+    return NOT_READY if isinstance(error, NotReady) else SYSTEM
+
+
+def _our_mistake(error: Exception, words: Sequence[str]) -> int:
+    if "--debug" in words:
+        render.say(traceback.format_exc())
+    problem = Problem(
+        "CommandFailed",
+        f"a mistake in the verdazul command itself: {type(error).__name__}: {error}",
+        "run it again with --debug and report what it shows",
+    )
+    render.say_problem(problem)
+    return SYSTEM

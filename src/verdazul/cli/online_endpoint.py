@@ -1,0 +1,402 @@
+"""`verdazul online-endpoint`: the stable address that deployments stand behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from verdazul.cli import grammar, render
+from verdazul.cli.grammar import Arguments
+from verdazul.cli.session import Session, Work
+from verdazul.model.errors import Conflict, NotFound, UserError
+
+if TYPE_CHECKING:
+    from verdazul.client.connection import Answer
+    from verdazul.client.workspace import Resource
+
+LOCAL = "endpoints outside the running server (az's Docker mode) are not served"
+WEB = "there is no web page to open"
+_COLUMNS: tuple[render.Column, ...] = (
+    ("Name", lambda endpoint: endpoint["name"]),
+    ("State", lambda endpoint: endpoint.get("provisioning_state")),
+    ("Traffic", lambda endpoint: traffic_text(endpoint.get("traffic") or {})),
+    ("ScoringUri", lambda endpoint: endpoint.get("scoring_uri")),
+)
+
+
+def register(nouns: grammar.Subparsers[Any]) -> None:
+    """Declare the noun and its commands."""
+    commands = grammar.add_noun(nouns, "online-endpoint", "Manage online endpoints.")
+    _declare_create(commands)
+    _declare_update(commands)
+    _declare_readers(commands)
+    _declare_delete(commands)
+    _declare_keys(commands)
+    _declare_invoke(commands)
+
+
+def traffic_text(traffic: dict[str, int]) -> str:
+    """Write traffic the way --traffic reads it."""
+    return " ".join(f"{name}={percent}" for name, percent in traffic.items())
+
+
+def create(session: Session, arguments: Arguments) -> None:
+    """Create one; refuse when it exists."""
+    from verdazul.cli import specs
+
+    spec = specs.new_endpoint(arguments)
+    with session.work() as work:
+        endpoint = work.workspace.endpoint(spec.name)
+        if endpoint.find():
+            raise Conflict(
+                f'endpoint "{spec.name}" exists already',
+                code="EndpointExists",
+                fix=f"change it with `verdazul online-endpoint update -n {spec.name}`",
+            )
+        body = specs.endpoint_body(spec, session.settings)
+        result = _settle(work, endpoint, endpoint.create(body), arguments, session)
+    _show(session, result)
+
+
+def update(session: Session, arguments: Arguments) -> None:
+    """Replace it by what a file says, or change single values of what is there."""
+    from verdazul.cli import specs
+
+    _refuse_nothing_to_do(arguments)
+    fresh = specs.new_endpoint(arguments) if arguments.file else None
+    name = fresh.name if fresh else required_name(arguments.name)
+    with session.work() as work:
+        endpoint = work.workspace.endpoint(name)
+        now = _existing(endpoint, name)
+        spec = fresh or specs.changed_endpoint(now.body, arguments)
+        body = specs.endpoint_body(spec, session.settings)
+        answer = endpoint.put(body) if fresh else endpoint.replace(body, etag=now.etag)
+        result = _settle(work, endpoint, answer, arguments, session)
+    if fresh and not arguments.traffic:
+        _warn_of_lost_traffic(session, now.body, result)
+    _show(session, result)
+
+
+def show(session: Session, arguments: Arguments) -> None:
+    """Show one."""
+    with session.work() as work:
+        result = work.workspace.endpoint(arguments.name).get().body
+    _show(session, result)
+
+
+def list_all(session: Session, arguments: Arguments) -> None:
+    """Show all of the workspace."""
+    from verdazul.cli import specs
+
+    del arguments
+    with session.work() as work:
+        found = [specs.endpoint_entity(body) for body in work.workspace.endpoints().list()]
+    render.show(found, session.how, columns=_COLUMNS)
+
+
+def delete(session: Session, arguments: Arguments) -> None:
+    """Delete it with all its deployments."""
+    name = arguments.name
+    if not arguments.yes and not render.confirm(
+        f'Delete endpoint "{name}" and all its deployments?'
+    ):
+        raise UserError(f'endpoint "{name}" was not deleted: you said no', code="NotConfirmed")
+    with session.work() as work:
+        answer = work.workspace.endpoint(name).delete()
+        finish_delete(work, session, answer, arguments, what=f'endpoint "{name}"')
+
+
+def get_credentials(session: Session, arguments: Arguments) -> None:
+    """Print the keys: the one command whose purpose that is."""
+    with session.work() as work:
+        keys = work.workspace.endpoint(arguments.name).act("listKeys").body
+    render.show(keys, session.how, columns=())
+
+
+def regenerate_keys(session: Session, arguments: Arguments) -> None:
+    """Replace one key by a new one."""
+    kind = arguments.key_type.capitalize()
+    with session.work() as work:
+        endpoint = work.workspace.endpoint(arguments.name)
+        answer = endpoint.act("regenerateKeys", {"keyType": kind})
+        if not arguments.no_wait:
+            work.finish(answer)
+    done = "being replaced" if arguments.no_wait else "new"
+    session.note(f'the {arguments.key_type} key of endpoint "{arguments.name}" is {done}')
+
+
+def invoke(session: Session, arguments: Arguments) -> None:
+    """Send a request file as the endpoint's users would."""
+    from verdazul.client.scoring import ScoringRequest, score
+
+    body = _request_text(arguments.request_file)
+    with session.work() as work:
+        endpoint = work.workspace.endpoint(arguments.name)
+        url = str((endpoint.get().body["properties"] or {}).get("scoringUri") or "")
+        _check_deployment(work, arguments.name, arguments.deployment_name)
+        key = endpoint.act("listKeys").body["primaryKey"]
+        request = ScoringRequest(url, key, body, arguments.deployment_name or "")
+        text = score(work.workspace.connection, request)
+    render.show(text, session.how)
+
+
+def required_name(name: str | None) -> str:
+    """Refuse a missing --name where a file could have named it."""
+    if not name:
+        raise UserError(
+            "no name was given", code="InvalidArguments", fix="pass --name, or a --file that has it"
+        )
+    return name
+
+
+def finish_delete(
+    work: Work, session: Session, answer: Answer, arguments: Arguments, *, what: str
+) -> None:
+    """Wait for a delete, and say how it stands."""
+    if not answer.operation:
+        session.note(f"{what} does not exist; there was nothing to delete")
+    elif arguments.no_wait:
+        session.note(f"{what} is being deleted")
+    else:
+        work.finish(answer)
+        session.note(f"{what} is deleted")
+
+
+def _settle(
+    work: Work, endpoint: Resource, answer: Answer, arguments: Arguments, session: Session
+) -> dict[str, Any]:
+    if not arguments.no_wait:
+        return work.settled(endpoint, answer)
+    session.note("accepted; see how far it is with `verdazul online-endpoint show`")
+    body: dict[str, Any] = answer.body
+    return body
+
+
+def _show(session: Session, body: dict[str, Any]) -> None:
+    from verdazul.cli import specs
+
+    render.show(specs.endpoint_entity(body), session.how, columns=_COLUMNS)
+
+
+def _existing(endpoint: Resource, name: str) -> Answer:
+    found = endpoint.find()
+    if not found:
+        raise NotFound(
+            f'endpoint "{name}" does not exist; update changes what is there',
+            fix=f"create it with `verdazul online-endpoint create -n {name}`",
+        )
+    return found
+
+
+def _refuse_nothing_to_do(arguments: Arguments) -> None:
+    asked = arguments.file, arguments.traffic, arguments.sets, arguments.adds, arguments.removes
+    if not any(asked):
+        raise UserError(
+            "update was not told what to change",
+            code="InvalidArguments",
+            fix="pass --traffic, --set, --add, --remove or --file",
+        )
+
+
+def _warn_of_lost_traffic(session: Session, old: dict[str, Any], new: dict[str, Any]) -> None:
+    before = (old.get("properties") or {}).get("traffic") or {}
+    after = (new.get("properties") or {}).get("traffic") or {}
+    if any(before.values()) and not any(after.values()):
+        session.note(
+            f"warning: traffic was {traffic_text(before)} and is 0 now: requests that name no "
+            f'deployment are answered 404. Undo: --traffic "{traffic_text(before)}"'
+        )
+
+
+def _request_text(file: str | None) -> str:
+    if not file:
+        raise UserError(
+            "invoke needs a request to send", code="InvalidArguments", fix="pass --request-file"
+        )
+    try:
+        return Path(file).read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"request file {file} is not UTF-8 text (byte {error.start}); invoke sends text",
+            code="InvalidRequestFile",
+        ) from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise UserError(
+            f"cannot read request file {file!r}: {why}", code="InvalidRequestFile"
+        ) from None
+
+
+def _check_deployment(work: Work, endpoint: str, wanted: str | None) -> None:
+    names = [str(found["name"]) for found in work.workspace.deployments(endpoint).list()]
+    if not names:
+        raise NotFound(
+            "No deployment exists for this endpoint",
+            fix=f"create one with `verdazul online-deployment create -e {endpoint} -f FILE`",
+        )
+    if wanted and wanted.lower() not in {name.lower() for name in names}:
+        raise NotFound(
+            f"Deployment name {wanted} not found for this endpoint",
+            fix=f"it has: {', '.join(names)}",
+        )
+
+
+def _declare_create(commands: grammar.Subparsers[Any]) -> None:
+    parser = grammar.add_command(
+        commands,
+        "create",
+        create,
+        summary="Create an endpoint. Needs a file, or just a name.",
+        examples=[
+            "verdazul online-endpoint create -n credit",
+            "verdazul online-endpoint create -f endpoint.yml",
+            "verdazul online-endpoint create -f endpoint.yml -n credit2 --set tags.team=risk",
+        ],
+        parents=[grammar.workspace_flags()],
+    )
+    _name(parser, required=False)
+    parser.add_argument("-f", "--file", metavar="YAML", help="the endpoint's YAML file")
+    parser.add_argument("--auth-mode", metavar="MODE", help="key (default)")
+    grammar.add_set(parser)
+    grammar.add_wait(parser)
+    _refuse(parser, "--local", "--web")
+
+
+def _declare_update(commands: grammar.Subparsers[Any]) -> None:
+    parser = grammar.add_command(
+        commands,
+        "update",
+        update,
+        summary="Change an endpoint. With --file it becomes what the file says; without, only "
+        "what the flags name changes, and never over somebody else's change.",
+        examples=[
+            'verdazul online-endpoint update -n credit --traffic "blue=90 green=10"',
+            "verdazul online-endpoint update -n credit --set tags.team=risk",
+            "verdazul online-endpoint update -f endpoint.yml",
+        ],
+        parents=[grammar.workspace_flags()],
+    )
+    _name(parser, required=False)
+    parser.add_argument("-f", "--file", metavar="YAML", help="the endpoint's YAML file")
+    parser.add_argument(
+        "-r",
+        "--traffic",
+        nargs="+",
+        metavar="NAME=PERCENT",
+        help="percentages of all deployments; who is not named gets 0",
+    )
+    grammar.add_set(parser)
+    grammar.add_add_and_remove(parser)
+    grammar.add_wait(parser)
+    _refuse(parser, "--local", "--web")
+    grammar.not_yet(parser, "--mirror-traffic", why="requests are not mirrored", takes=-1)
+
+
+def _declare_readers(commands: grammar.Subparsers[Any]) -> None:
+    one = grammar.add_command(
+        commands,
+        "show",
+        show,
+        summary="Show an endpoint.",
+        examples=[
+            "verdazul online-endpoint show -n credit",
+            "verdazul online-endpoint show -n credit --query scoring_uri -o tsv",
+        ],
+        parents=[grammar.workspace_flags()],
+    )
+    _name(one)
+    _refuse(one, "--local", "--web")
+    every = grammar.add_command(
+        commands,
+        "list",
+        list_all,
+        summary="List all endpoints.",
+        examples=["verdazul online-endpoint list -o table"],
+        parents=[grammar.workspace_flags()],
+    )
+    _refuse(every, "--local")
+
+
+def _declare_delete(commands: grammar.Subparsers[Any]) -> None:
+    parser = grammar.add_command(
+        commands,
+        "delete",
+        delete,
+        summary="Delete an endpoint and all its deployments. Asks first.",
+        examples=["verdazul online-endpoint delete -n credit --yes"],
+        parents=[grammar.workspace_flags()],
+    )
+    _name(parser)
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    grammar.add_wait(parser)
+    _refuse(parser, "--local")
+
+
+def _declare_keys(commands: grammar.Subparsers[Any]) -> None:
+    get = grammar.add_command(
+        commands,
+        "get-credentials",
+        get_credentials,
+        summary="Print an endpoint's keys. Each of the two opens it.",
+        examples=[
+            "verdazul online-endpoint get-credentials -n credit --query primaryKey -o tsv",
+        ],
+        parents=[grammar.workspace_flags()],
+    )
+    _name(get)
+    renew = grammar.add_command(
+        commands,
+        "regenerate-keys",
+        regenerate_keys,
+        summary="Replace one key of an endpoint. The other goes on working, so that callers can "
+        "move over without a break. The new key is shown by get-credentials.",
+        examples=["verdazul online-endpoint regenerate-keys -n credit --key-type secondary"],
+        parents=[grammar.workspace_flags()],
+    )
+    _name(renew)
+    renew.add_argument(
+        "--key-type",
+        type=str.lower,
+        choices=("primary", "secondary"),
+        default="primary",
+        help="which one (default: primary)",
+    )
+    grammar.add_wait(renew)
+
+
+def _declare_invoke(commands: grammar.Subparsers[Any]) -> None:
+    parser = grammar.add_command(
+        commands,
+        "invoke",
+        invoke,
+        summary="Send a request to an endpoint and print the answer as a JSON string (-o tsv: as "
+        "it is).",
+        examples=[
+            "verdazul online-endpoint invoke -n credit --request-file request.json",
+            "verdazul online-endpoint invoke -n credit -d green -r request.json -o tsv",
+        ],
+        parents=[grammar.workspace_flags()],
+    )
+    _name(parser)
+    parser.add_argument("-r", "--request-file", metavar="FILE", help="what to send, as it is")
+    parser.add_argument(
+        "-d", "--deployment-name", metavar="NAME", help="this one, whatever the traffic says"
+    )
+    _refuse(parser, "--local")
+
+
+def _name(parser: Any, *, required: bool = True) -> None:
+    parser.add_argument(
+        "-n",
+        "--name",
+        required=required,
+        metavar="NAME",
+        help="the endpoint's name" + " (required)" * required,
+    )
+
+
+def _refuse(parser: Any, *flags: str) -> None:
+    if "--local" in flags:
+        grammar.not_yet(parser, "--local", why=LOCAL)
+    if "--web" in flags:
+        grammar.not_yet(parser, "--web", "-e", why=WEB)

@@ -1,0 +1,131 @@
+"""What every command starts from: settings, the output format, and a way to the server.
+
+A command's story is: read files (mistakes there cost no request), open `work`, ask, `settle`, and
+show the result after the progress line is gone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from verdazul.cli import render
+from verdazul.cli.grammar import Arguments
+from verdazul.cli.progress import Progress, progress
+from verdazul.model.errors import UserError
+from verdazul.settings import Settings
+
+if TYPE_CHECKING:  # httpx takes longer to import than --help may take
+    from verdazul.client.connection import Answer
+    from verdazul.client.operations import Patience
+    from verdazul.client.workspace import Resource, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One run of the command."""
+
+    settings: Settings
+    how: render.Format
+    quiet: bool
+    verbose: bool
+    debug: bool
+    timeout_seconds: float
+
+    @classmethod
+    def of(cls, arguments: Arguments) -> Session:
+        """Read the global flags. Raises UserError for a bad --query, setting or workspace."""
+        home = getattr(arguments, "home", None)
+        session = cls(
+            settings=Settings.read(home=Path(home).expanduser().absolute() if home else None),
+            how=render.Format(getattr(arguments, "output", ""), getattr(arguments, "query", "")),
+            quiet=getattr(arguments, "only_show_errors", False),
+            verbose=getattr(arguments, "verbose", False),
+            debug=getattr(arguments, "debug", False),
+            timeout_seconds=getattr(arguments, "timeout", 1800.0),
+        )
+        session._refuse_other_workspace(arguments)
+        return session
+
+    @property
+    def workspace_id(self) -> str:
+        """The ARM id of this home's workspace."""
+        settings = self.settings
+        return (
+            f"/subscriptions/{settings.subscription}/resourceGroups/{settings.resource_group}"
+            f"/providers/Microsoft.MachineLearningServices/workspaces/{settings.workspace}"
+        )
+
+    @contextmanager
+    def work(self) -> Iterator[Work]:
+        """Open the way to the server and tell of progress meanwhile."""
+        from verdazul.client.connection import Connection
+        from verdazul.client.operations import Patience
+        from verdazul.client.server import locate
+        from verdazul.client.workspace import Workspace
+
+        server = locate(self.settings.home, os.environ)
+        with Connection(server, trace=self._trace) as connection, progress(quiet=self.quiet) as on:
+            yield Work(Workspace(connection, self.workspace_id), on, Patience(self.timeout_seconds))
+
+    def note(self, message: str) -> None:
+        """Tell something worth knowing, unless only errors are wanted."""
+        if not self.quiet:
+            render.say(message)
+
+    def detail(self, message: str) -> None:
+        """Tell something that --verbose or --debug ask for."""
+        if self.verbose or self.debug:
+            render.say(message)
+
+    def _trace(self, line: str) -> None:
+        if self.debug:
+            render.say(f"debug: {line}")
+
+    def _refuse_other_workspace(self, arguments: Arguments) -> None:
+        for flag in ("resource_group", "workspace_name", "subscription"):
+            asked = getattr(arguments, flag, None)
+            ours = getattr(self.settings, flag.removesuffix("_name"))
+            if asked is not None and asked.lower() != ours.lower():
+                raise UserError(
+                    f"--{flag.replace('_', '-')} is {asked!r}, but this home's is {ours!r}",
+                    code="WrongWorkspace",
+                    fix="leave it out, or name the right home with --home",
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An open way to the server."""
+
+    workspace: Workspace
+    progress: Progress
+    patience: Patience
+
+    def finish(self, answer: Answer, *, more: str = "") -> None:
+        """Wait until what `answer` accepted is done. `more` is the command that tells why not."""
+        from verdazul.client.operations import NotReady, wait
+
+        if not answer.operation:
+            return
+        try:
+            wait(
+                self.workspace.connection,
+                answer.operation,
+                patience=self.patience,
+                on_progress=self.progress.happened,
+            )
+        except NotReady as error:
+            if more:
+                error.add_note(more)
+            raise
+
+    def settled(self, resource: Resource, answer: Answer, *, more: str = "") -> dict[str, Any]:
+        """Wait as `finish` does, then return the resource as it is now."""
+        self.finish(answer, more=more)
+        body: dict[str, Any] = resource.get().body
+        return body

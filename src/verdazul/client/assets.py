@@ -1,0 +1,189 @@
+"""Getting what a deployment is made from to the server: code, model, environment.
+
+Content decides: the digest of a folder is asked for first, and what the server has is not sent
+again. Each function returns the ARM id that a deployment then names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from verdazul.client.tree import upload_files
+from verdazul.client.uploads import Files, Place, looks, refuse_changed, upload
+from verdazul.client.workspace import Resource, Workspace
+from verdazul.model.asset_bodies import (
+    HASH_VERSION,
+    code_to_arm,
+    environment_to_arm,
+    model_to_arm,
+)
+from verdazul.model.assets import InlineEnvironment, InlineModel
+from verdazul.model.errors import Conflict, NotFound, VerdazulError
+from verdazul.tree import files_digest
+
+ANONYMOUS = "CliV2AnonymousEnvironment"
+_NAME_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Where to say what happens: once for each step, and while bytes move."""
+
+    happened: Callable[[str], None]
+    moving: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Files to be registered as one version. `name` and `version` are "" when nobody chose."""
+
+    kind: str  # the ARM collection: codes, models
+    what: str  # for people: the code folder src
+    files: Files
+    digest: str
+    name: str = ""
+    version: str = ""
+    before: tuple[tuple[str, int, int], ...] = ()
+
+
+def pack_code(folder: Path) -> Parcel:
+    """Look through a code folder: its files go to the top."""
+    return _packed("codes", f"code folder {folder.name}", upload_files(folder))
+
+
+def pack_model(path: Path, *, name: str = "", version: str = "") -> Parcel:
+    """Take a model's file, or its folder under its own name, as scripts expect to find it."""
+    files: Files = [(path.name, path)]
+    if path.is_dir():
+        files = [(f"{path.name}/{inner}", file) for inner, file in upload_files(path)]
+    return _packed("models", f"model {path.name}", files, name=name, version=version)
+
+
+def register_code(workspace: Workspace, parcel: Parcel, *, telling: Telling) -> str:
+    """Return the id of this code on the server; upload it when it is not there."""
+
+    def body(uri: str) -> dict[str, Any]:
+        return code_to_arm(uri, parcel.digest)
+
+    return _registered(workspace, parcel, body, telling)
+
+
+def register_model(workspace: Workspace, model: InlineModel, *, telling: Telling) -> str:
+    """Return the id of this model on the server; upload it when it is not there."""
+    parcel = pack_model(Path(model.path), name=model.name or "", version=model.version or "")
+
+    def body(uri: str) -> dict[str, Any]:
+        arm: dict[str, Any] = model_to_arm(model, uri)
+        found_by = {"hash_sha256": parcel.digest, "hash_version": HASH_VERSION}
+        arm["properties"].setdefault("properties", {}).update(found_by)
+        return arm
+
+    return _registered(workspace, parcel, body, telling)
+
+
+def register_environment(workspace: Workspace, environment: InlineEnvironment) -> str:
+    """Return the id of this environment; an unnamed one is named by its content."""
+    body = environment_to_arm(environment)
+    content = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    version = environment.version or hashlib.sha256(content.encode()).hexdigest()[:_NAME_LENGTH]
+    name = environment.name or ANONYMOUS
+    return str(workspace.asset("environments", name, version).put(body).body["id"])
+
+
+def _registered(
+    workspace: Workspace, parcel: Parcel, body: Callable[[str], dict[str, Any]], telling: Telling
+) -> str:
+    name = parcel.name or parcel.digest[:_NAME_LENGTH]
+    known = _known(workspace.asset_versions(parcel.kind, name), parcel)
+    if known:
+        telling.happened(f"{parcel.what}: the server has it already")
+        return known
+    asset = workspace.asset(parcel.kind, name, _free_version(workspace, parcel, name))
+    place = _place(asset)
+    _send(workspace, place, parcel, telling)
+    return str(asset.put(body(place.uri)).body["id"])
+
+
+def _packed(kind: str, what: str, files: Files, *, name: str = "", version: str = "") -> Parcel:
+    before = looks(files)
+    digest = files_digest(files).removeprefix("sha256:")
+    return Parcel(kind, what, files, digest, name, version, before)
+
+
+def _known(versions: Resource, parcel: Parcel) -> str:
+    for found in versions.list(hash=parcel.digest, hashVersion=HASH_VERSION):
+        name, version = _name_and_version(found)
+        if parcel.name.lower() in {"", name.lower()} and parcel.version in {"", version}:
+            return str(found["id"])
+    return ""
+
+
+def _free_version(workspace: Workspace, parcel: Parcel, name: str) -> str:
+    if not parcel.name:
+        return "1"
+    if parcel.version:
+        _refuse_taken(workspace.asset(parcel.kind, name, parcel.version), parcel)
+        return parcel.version
+    taken = (_name_and_version(found)[1] for found in _listed(workspace, parcel.kind, name))
+    return str(1 + max((int(version) for version in taken if version.isdecimal()), default=0))
+
+
+def _listed(workspace: Workspace, kind: str, name: str) -> list[dict[str, Any]]:
+    try:
+        return list(workspace.asset_versions(kind, name).list())
+    except NotFound:
+        return []
+
+
+def _refuse_taken(asset: Resource, parcel: Parcel) -> None:
+    if asset.find():
+        raise Conflict(
+            f"version {parcel.version} of model {parcel.name!r} exists with other content; "
+            "a version never changes",
+            code="AssetExists",
+            fix="give it another `version`, or leave it out for the next free one",
+        )
+
+
+def _name_and_version(found: Mapping[str, Any]) -> tuple[str, str]:
+    path, _, version = str(found["id"]).rpartition("/versions/")
+    return path.rpartition("/")[2], version
+
+
+def _place(asset: Resource) -> Place:
+    answer = asset.act("startPendingUpload", {"pendingUploadType": "TemporaryBlobReference"})
+    reference = answer.body["blobReferenceForConsumption"]
+    signature = str(reference["credential"]["sasUri"]).partition("?")[2]
+    return Place(str(reference["blobUri"]).rstrip("/"), signature)
+
+
+def _send(workspace: Workspace, place: Place, parcel: Parcel, telling: Telling) -> None:
+    total = sum(size for _, size, _ in parcel.before)
+    count = len(parcel.files)
+    telling.happened(
+        f"{parcel.what}: uploading {count} file{'s' * (count != 1)}, {size_text(total)}"
+    )
+
+    def moving(sent: int, of: int) -> None:
+        telling.moving(f"{parcel.what}: {size_text(sent)} of {size_text(of)}")
+
+    try:
+        upload(workspace.connection, place, parcel.files, on_bytes=moving)
+    except VerdazulError:
+        refuse_changed(parcel.before, parcel.files)  # says more than a broken connection
+        raise
+    refuse_changed(parcel.before, parcel.files)
+
+
+def size_text(count: float) -> str:
+    """Write a number of bytes for people."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:  # noqa: PLR2004 - what kilo means
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

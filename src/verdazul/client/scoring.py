@@ -1,0 +1,71 @@
+"""Calling an endpoint the way its users do: POST to its scoring URI with its key.
+
+The body goes out and comes back as it is; only failures are explained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import httpx
+
+from verdazul.client.connection import Connection, excerpt
+from verdazul.model.errors import Fatal, UserError, VerdazulError
+
+_LONGEST_ANSWER_SECONDS = 300.0  # above the longest request_timeout a deployment may have
+_FIXES = {
+    401: "the key may have been regenerated meanwhile; run the command again",
+    404: "give a deployment traffic (`verdazul online-endpoint update --traffic`) "
+    "or name one with --deployment-name",
+    408: "the model was slower than request_settings.request_timeout_ms; raise that or speed it up",
+    413: "send a smaller request",
+    424: "run() failed; read why with `verdazul online-deployment get-logs`",
+    429: "more requests in parallel than the deployment takes; raise instance_count or "
+    "request_settings.max_concurrent_requests_per_instance",
+    503: "no instance is ready; see `verdazul online-deployment get-logs`",
+}
+_EXPLAINING_HEADERS = ("ms-azureml-model-error-statuscode", "ms-azureml-model-error-reason")
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringRequest:
+    """One request. `deployment` is "" when the endpoint's traffic rule is to choose."""
+
+    url: str
+    key: str = field(repr=False)
+    body: str
+    deployment: str = ""
+
+
+def score(connection: Connection, request: ScoringRequest) -> str:
+    """Return the answer's text. Raises UserError for a 4xx answer and Fatal for a 5xx one."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {request.key}"}
+    if request.deployment:
+        headers["azureml-model-deployment"] = request.deployment
+    response = connection.send(
+        "POST",
+        request.url,
+        content=request.body.encode(),
+        headers=headers,
+        timeout=_LONGEST_ANSWER_SECONDS,
+    )
+    if response.status_code not in {httpx.codes.OK, httpx.codes.CREATED}:
+        raise _refusal(response)
+    return response.text
+
+
+def _refusal(response: httpx.Response) -> VerdazulError:
+    status = response.status_code
+    family = Fatal if status >= httpx.codes.INTERNAL_SERVER_ERROR else UserError
+    named = [
+        f"{name}: {response.headers[name]}"
+        for name in _EXPLAINING_HEADERS
+        if name in response.headers
+    ]
+    headers = f" ({', '.join(named)})" if named else ""
+    text = excerpt(response.text, limit=2000) or "(empty body)"
+    return family(
+        f"the endpoint answered {status}{headers}: {text}",
+        code="InvokeFailed",
+        fix=_FIXES.get(status, ""),
+    )

@@ -1,0 +1,98 @@
+"""The resources of one workspace: their paths, and what can be asked of them.
+
+workspace.endpoint("credit").get()
+workspace.deployment("credit", "blue").act("getLogs", {"tail": 100})
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from verdazul.client.connection import Answer, Connection
+from verdazul.model.errors import NotFound, UserError
+
+_PATH_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource or collection. All calls raise what Connection.request raises."""
+
+    connection: Connection
+    path: str
+
+    def get(self) -> Answer:
+        return self.connection.request("GET", self.path)
+
+    def find(self) -> Answer | None:
+        """Return what is there, None when nothing is."""
+        try:
+            return self.get()
+        except NotFound:
+            return None
+
+    def create(self, body: Mapping[str, Any]) -> Answer:
+        """PUT that refuses to replace."""
+        return self._put(body, {"If-None-Match": "*"})
+
+    def put(self, body: Mapping[str, Any]) -> Answer:
+        """PUT whatever is there now."""
+        return self._put(body, {})
+
+    def replace(self, body: Mapping[str, Any], *, etag: str) -> Answer:
+        """PUT only while the version that was read is still the stored one."""
+        return self._put(body, {"If-Match": etag} if etag else {})
+
+    def delete(self) -> Answer:
+        return self.connection.request("DELETE", self.path)
+
+    def act(self, action: str, body: Mapping[str, Any] | None = None) -> Answer:
+        """POST to one of its actions."""
+        return self.connection.request("POST", f"{self.path}/{action}", body=body)
+
+    def list(self, **query: str) -> Iterator[dict[str, Any]]:
+        """Yield every entry of a collection."""
+        return self.connection.pages(self.path, query)
+
+    def _put(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
+        return self.connection.request("PUT", self.path, body=body, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A workspace behind a connection. `prefix` is its ARM id."""
+
+    connection: Connection
+    prefix: str
+
+    def endpoints(self) -> Resource:
+        return self._at("onlineEndpoints")
+
+    def endpoint(self, name: str) -> Resource:
+        return self._at("onlineEndpoints", name)
+
+    def deployments(self, endpoint: str) -> Resource:
+        return self._at("onlineEndpoints", endpoint, "deployments")
+
+    def deployment(self, endpoint: str, name: str) -> Resource:
+        return self._at("onlineEndpoints", endpoint, "deployments", name)
+
+    def asset(self, kind: str, name: str, version: str) -> Resource:
+        """Name one version of a code, model or environment (`kind`: codes, ...)."""
+        return self._at(kind, name, "versions", version)
+
+    def asset_versions(self, kind: str, name: str) -> Resource:
+        """Name all versions of it."""
+        return self._at(kind, name, "versions")
+
+    def _at(self, *segments: str) -> Resource:
+        for segment in segments:
+            if not _PATH_SAFE.fullmatch(segment):
+                raise UserError(
+                    f"{segment!r} is not a name: it must be letters, digits and '-'",
+                    code="InvalidName",
+                )
+        return Resource(self.connection, "/".join([self.prefix, *segments]))

@@ -1,0 +1,95 @@
+"""What Envoy says about itself, over its admin socket in home/run.
+
+The socket is named through an open folder (`/proc/self/fd/N/…`): however deep home lies, the name
+stays under the 108 characters that a unix socket may have.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from pathlib import Path
+
+import httpx
+
+from verdazul.gateway.bootstrap import ADMIN_SOCKET
+from verdazul.gateway.listener import STAT_PREFIX
+from verdazul.gateway.resources import ROUTES
+
+_SUBSCRIPTIONS = {
+    "cds": "cluster_manager.cds",
+    "rds": f"http.{STAT_PREFIX}.rds.{ROUTES}",
+    "sds": "sds.server",
+}
+_OK = 200
+
+
+class Unanswered(Exception):
+    """Envoy did not answer: it is starting, stuck or gone. Ask again."""
+
+
+class Admin:
+    """A client of one Envoy's admin. Close it."""
+
+    def __init__(self, home: Path, *, timeout_seconds: float) -> None:
+        path = home / ADMIN_SOCKET
+        self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._socket = f"/proc/self/fd/{self._folder}/{path.name}"
+        self._http = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=self._socket),
+            base_url="http://envoy",
+            timeout=min(1.0, timeout_seconds),
+        )
+
+    async def aclose(self) -> None:
+        """Close connection and folder."""
+        await self._http.aclose()
+        os.close(self._folder)
+
+    async def is_ready(self) -> bool:
+        """Whether it takes requests: everything it must read is read."""
+        try:
+            return (await self._get("/ready")).status_code == _OK
+        except Unanswered:
+            return False
+
+    async def version(self) -> str:
+        """Envoy's version, like 1.40.0."""
+        text = (await self._get("/server_info")).json()["version"]
+        return str(text).split("/")[1]
+
+    async def in_force(self, kind: str) -> str:
+        """The version of the file ("cds", "rds", "sds") that was accepted last."""
+        return str(await self._stat(f"{_SUBSCRIPTIONS[kind]}.version_text", "TextReadouts"))
+
+    async def rejections(self, kind: str) -> int:
+        """How often a file of this kind was refused since Envoy started."""
+        return int(await self._stat(f"{_SUBSCRIPTIONS[kind]}.update_rejected", "Counters") or 0)
+
+    def pid(self) -> int | None:
+        """The process that listens on the socket, as the kernel knows it; None: nobody does."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as link:
+            try:
+                link.connect(self._socket)
+            except OSError:
+                return None
+            size = struct.calcsize("3i")
+            pid: int = struct.unpack(
+                "3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+            )[0]
+            return pid or None
+
+    async def _stat(self, name: str, kind: str) -> str | int:
+        pattern = "^" + name.replace(".", r"\.") + "$"
+        query = {"filter": pattern, "type": kind, "format": "json"}
+        body = (await self._get("/stats", query)).json()
+        value: str | int
+        value = next((stat["value"] for stat in body["stats"] if stat.get("name") == name), "")
+        return value
+
+    async def _get(self, path: str, query: dict[str, str] | None = None) -> httpx.Response:
+        try:
+            return await self._http.get(path, params=query)
+        except httpx.HTTPError as error:
+            raise Unanswered(f"{type(error).__name__} {error}".strip()) from None

@@ -1,0 +1,46 @@
+"""What Envoy is told at start: admin, listener, control API, and where the rest is to be read.
+
+Paths are relative to Envoy's working directory, the home folder: a unix socket's name must stay
+under 108 characters. Its text, with the
+command line, tells whether a running Envoy still is what we would start.
+"""
+
+from __future__ import annotations
+
+import json
+
+from verdazul.gateway.listener import listener
+from verdazul.gateway.resources import Json, control_cluster
+
+ADMIN_SOCKET = "run/envoy-admin.sock"
+CONTROL_SOCKET = "unix:run/api.sock"
+MOST_CONNECTIONS = 8000
+
+
+def bootstrap(host: str, port: int) -> str:
+    """The JSON text of Envoy's bootstrap."""
+    source = {"path": "gateway/cds/cds.json", "watched_directory": {"path": "gateway/cds"}}
+    config = {
+        "node": {"id": "verdazul", "cluster": "verdazul"},
+        "admin": {"address": {"pipe": {"path": ADMIN_SOCKET, "mode": 0o600}}},
+        "dynamic_resources": {
+            "cds_config": {"resource_api_version": "V3", "path_config_source": source}
+        },
+        "static_resources": {
+            "listeners": [listener(host, port)],
+            "clusters": [control_cluster(CONTROL_SOCKET)],
+        },
+        "overload_manager": {"resource_monitors": [_most_connections()]},
+    }
+    return json.dumps(config, indent=1)
+
+
+def _most_connections() -> Json:
+    monitor = "downstream_connections.v3.DownstreamConnectionsConfig"
+    return {
+        "name": "envoy.resource_monitors.global_downstream_max_connections",
+        "typed_config": {
+            "@type": f"type.googleapis.com/envoy.extensions.resource_monitors.{monitor}",
+            "max_active_downstream_connections": MOST_CONNECTIONS,
+        },
+    }

@@ -1,0 +1,199 @@
+-- What Envoy cannot say in configuration, for requests to endpoints only: is the key right, and
+-- how does a model's answer look to the caller. Everything else is in the listener and the routes.
+--
+-- A route to an endpoint carries a filter context {endpoint, digests}: SHA-256 digests of the keys
+-- that open it. A route without one (the control API) passes untouched.
+-- Sentences of local replies are plain text here; the listener wraps them into JSON.
+
+local bit = require("bit")
+local band, bnot, bxor = bit.band, bit.bnot, bit.bxor
+local ror, rshift, tobit, tohex = bit.ror, bit.rshift, bit.tobit, bit.tohex
+local byte, char = string.byte, string.char
+
+local LONGEST_CREDENTIAL = 4096
+local MOST_REMEMBERED = 1024
+
+local K = {
+  0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+  0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+  0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+  0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+  0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+  0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+  0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+  0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+}
+
+local function padded(text)
+  local bits = #text * 8
+  local length = char(0, 0, 0, 0, band(rshift(bits, 24), 255), band(rshift(bits, 16), 255),
+    band(rshift(bits, 8), 255), band(bits, 255))
+  return text .. "\128" .. string.rep("\0", (55 - #text) % 64) .. length
+end
+
+local function word(text, at)
+  local a, b, c, d = byte(text, at, at + 3)
+  return tobit(a * 16777216 + b * 65536 + c * 256 + d)
+end
+
+local function compress(state, text, first, w)
+  for i = 1, 16 do
+    w[i] = word(text, first + (i - 1) * 4)
+  end
+  for i = 17, 64 do
+    local x, y = w[i - 15], w[i - 2]
+    local s0 = bxor(ror(x, 7), ror(x, 18), rshift(x, 3))
+    local s1 = bxor(ror(y, 17), ror(y, 19), rshift(y, 10))
+    w[i] = tobit(w[i - 16] + s0 + w[i - 7] + s1)
+  end
+  local a, b, c, d, e, f, g, h = unpack(state)
+  for i = 1, 64 do
+    local s1 = bxor(ror(e, 6), ror(e, 11), ror(e, 25))
+    local t1 = h + s1 + bxor(band(e, f), band(bnot(e), g)) + K[i] + w[i]
+    local s0 = bxor(ror(a, 2), ror(a, 13), ror(a, 22))
+    local t2 = s0 + bxor(band(a, b), band(a, c), band(b, c))
+    h, g, f, e, d, c, b, a = g, f, e, tobit(d + t1), c, b, a, tobit(t1 + t2)
+  end
+  local sum = { a, b, c, d, e, f, g, h }
+  for i = 1, 8 do
+    state[i] = tobit(state[i] + sum[i])
+  end
+end
+
+function sha256_hex(text)
+  local state = {
+    0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+  }
+  local message, w = padded(text), {}
+  for first = 1, #message, 64 do
+    compress(state, message, first, w)
+  end
+  for i = 1, 8 do
+    state[i] = tohex(state[i])
+  end
+  return table.concat(state)
+end
+
+-- One table for each worker. Callers repeat themselves; strangers only make it start afresh.
+local remembered, count = {}, 0
+
+local function digest_of(credential)
+  local digest = remembered[credential]
+  if digest then
+    return digest
+  end
+  if count >= MOST_REMEMBERED then
+    remembered, count = {}, 0
+  end
+  digest = sha256_hex(credential)
+  remembered[credential], count = digest, count + 1
+  return digest
+end
+
+-- "Bearer K", in any case, or a bare K.
+local function credential_of(authorization)
+  local text = authorization:match("^%s*(.-)%s*$")
+  local scheme, rest = text:match("^(%a+)%s+(.+)$")
+  if scheme and scheme:lower() == "bearer" then
+    return rest
+  end
+  return text
+end
+
+local function is_open(digests, authorization)
+  local credential = credential_of(authorization)
+  if credential == "" or #credential > LONGEST_CREDENTIAL then
+    return false
+  end
+  local digest = digest_of(credential)
+  for _, allowed in ipairs(digests) do
+    if digest == allowed then
+      return true
+    end
+  end
+  return false
+end
+
+local function refuse(handle, message)
+  handle:respond({ [":status"] = "401", ["www-authenticate"] = "Bearer" }, message)
+end
+
+local function keep_client_request_id(handle, headers)
+  local given = headers:get("x-ms-client-request-id")
+  if not given then
+    return
+  end
+  local id = given:gsub("[^%w_-]", ""):sub(1, 40)
+  headers:remove("x-ms-client-request-id")
+  if id ~= "" then
+    headers:add("x-ms-client-request-id", id)
+    handle:streamInfo():dynamicMetadata():set("verdazul", "client_request_id", id)
+  end
+end
+
+function envoy_on_request(handle)
+  local context = handle:filterContext()
+  local endpoint = context:get("endpoint")
+  if not endpoint then
+    return
+  end
+  local headers = handle:headers()
+  handle:streamInfo():dynamicMetadata():set("verdazul", "endpoint", endpoint)
+  keep_client_request_id(handle, headers)
+  local authorization = headers:get("authorization")
+  headers:remove("authorization")
+  if not authorization then
+    refuse(handle, 'endpoint "' .. endpoint .. '" wants a key: send the header '
+      .. "Authorization: Bearer <key>")
+  elseif not is_open(context:get("digests"), authorization) then
+    refuse(handle, 'the key does not open endpoint "' .. endpoint .. '"; '
+      .. "both of its keys are told by get-credentials")
+  end
+end
+
+-- A model's answer other than 200 is the model's error: 424, with its own status in a header. An
+-- instance that sheds load says so itself and keeps its 429.
+local function blame_the_model(headers)
+  local status = headers:get(":status")
+  local reason = headers:get("ms-azureml-model-error-reason")
+  headers:remove("ms-azureml-model-error-reason")
+  headers:remove("ms-azureml-model-error-statuscode")
+  if status == "200" or status == "101" then
+    return
+  end
+  if status == "429" and reason == "too_many_pending_request" then
+    headers:add("ms-azureml-model-error-reason", reason)
+    return
+  end
+  headers:replace(":status", "424")
+  headers:add("ms-azureml-model-error-statuscode", status)
+  headers:add("ms-azureml-model-error-reason", "model_error")
+end
+
+-- The router's filter for answers from upstream always sets x-verdazul-upstream, so a reply
+-- without it was made here, and no upstream can pretend otherwise.
+function envoy_on_response(handle)
+  local headers = handle:headers()
+  local from_upstream = headers:get("x-verdazul-upstream")
+  local spent = headers:get("x-envoy-upstream-service-time")
+  headers:remove("x-verdazul-upstream")
+  headers:remove("x-envoy-upstream-service-time")
+  headers:remove("x-envoy-overloaded")
+  local known = handle:streamInfo():dynamicMetadata():get("verdazul")
+  if not known then
+    return
+  end
+  headers:remove("x-ms-client-request-id")
+  if known["client_request_id"] then
+    headers:add("x-ms-client-request-id", known["client_request_id"])
+  end
+  headers:remove("ms-azureml-model-time")
+  if from_upstream then
+    blame_the_model(headers)
+    if spent then
+      headers:add("ms-azureml-model-time", spent)
+    end
+  elseif headers:get(":status") == "401" then
+    headers:remove("azureml-model-deployment")
+  end
+end

@@ -1,0 +1,128 @@
+"""Putting a snapshot in force: files in make-before-break order, each acknowledged before the next.
+
+Envoy reads a file when it is renamed into place and then tells its version (accepted) or counts a
+refusal, whose reason it writes to its log. After a refusal the files are as they were before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from verdazul.gateway import disk
+from verdazul.gateway.admin import Admin, Unanswered
+from verdazul.gateway.snapshot import Discovery, Snapshot, clusters_in, passage
+from verdazul.model.errors import Retryable
+
+_REASON = re.compile(r"(?:update rejected|Error adding/updating)[^:]*: ?(.*)")
+_SHORTEST_PAUSE = 0.002
+_LONGEST_PAUSE = 0.1
+
+
+class Rejected(Exception):
+    """Envoy refused a file. `restored`: it has acknowledged the files from before."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.restored = False
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Writes below `home`/gateway; not for concurrent use."""
+
+    home: Path
+    admin: Admin
+    log: Path
+    timeout_seconds: float
+
+    def prepare(self, snapshot: Snapshot) -> None:
+        """Write what is missing, before Envoy's first start."""
+        for file in (snapshot.cds(), snapshot.rds()):
+            if not self._path(file.kind).exists():
+                self._write(file)
+
+    async def put_in_force(self, snapshot: Snapshot) -> None:
+        """Return once Envoy serves it.
+
+        Raises Rejected, or Retryable when Envoy does not answer in time: then the files may be of
+        either snapshot or between them, and Envoy may yet read them.
+        """
+        before = {kind: disk.read(self._path(kind)) for kind in ("rds", "cds")}
+        try:
+            async with asyncio.timeout(self.timeout_seconds):
+                for file in passage(clusters_in(before["cds"]), snapshot):
+                    await self._put(file)
+        except TimeoutError:
+            raise Retryable(
+                f"the gateway has not acknowledged within {self.timeout_seconds:g} s",
+                code="GatewayNotAnswering",
+                log_tail=disk.tail(self.log, most=2000),
+            ) from None
+        except Rejected as refusal:
+            refusal.restored = await self._restore(before)
+            raise
+
+    async def _put(self, file: Discovery) -> None:
+        refused = await self._rejections(file.kind)
+        mark = disk.mark(self.log)
+        if disk.read(self._path(file.kind)) != file.text:
+            self._write(file)
+        async for _ in _pauses():
+            try:
+                if await self.admin.in_force(file.kind) == file.version:
+                    return
+                now_refused = await self.admin.rejections(file.kind)
+            except Unanswered:
+                continue
+            if now_refused > refused:
+                raise Rejected(await self._reason(mark))
+            refused = now_refused  # counts start afresh when Envoy was restarted
+
+    async def _rejections(self, kind: str) -> int:
+        try:
+            return await self.admin.rejections(kind)
+        except Unanswered:
+            return 0
+
+    async def _reason(self, mark: disk.Mark) -> str:
+        """Envoy counts before it logs, and its log may pass through another process: wait a bit."""
+        async for waited in _pauses():
+            lines = disk.tail(self.log, since=mark)
+            found = [match[1] for line in lines if (match := _REASON.search(line))]
+            if found:
+                return found[-1].strip()
+            if waited > 1:
+                break
+        return "Envoy gave no reason in its log"
+
+    async def _restore(self, before: dict[str, str]) -> bool:
+        """Routes first: the clusters they need are still there."""
+        try:
+            async with asyncio.timeout(self.timeout_seconds):
+                for kind, text in before.items():
+                    if text:
+                        await self._put(Discovery.read(kind, text))
+        except (TimeoutError, Rejected):
+            return False
+        return True
+
+    def _write(self, file: Discovery) -> None:
+        staging = self.home / "gateway" / "new"
+        disk.replace(self._path(file.kind), file.text, staging=staging)
+
+    def _path(self, kind: str) -> Path:
+        return self.home / "gateway" / kind / f"{kind}.json"
+
+
+async def _pauses() -> AsyncIterator[float]:
+    """Moments to look again, ever longer apart; yields the seconds waited so far."""
+    pause, waited = _SHORTEST_PAUSE, 0.0
+    while True:
+        yield waited
+        await asyncio.sleep(pause)
+        waited += pause
+        pause = min(pause * 1.5, _LONGEST_PAUSE)

@@ -1,0 +1,284 @@
+"""Routes in Envoy's words: pure functions from `Route` to dicts, checked by golden files.
+
+The one idea: every deployment is one cluster, and every way to reach it is one Envoy route that
+names it (by header, or by a share of the traffic). So timeout, queue wait and answering name stand
+on the route and belong to the deployment. Shares are cumulative runtime fractions: Envoy draws one
+random number a request and compares it with each route in turn.
+
+    blue 30, green 70  ->  number < 30: blue;  else number < 100: green
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from verdazul.core.route import Backend, DeploymentRoute, Route
+
+Json = dict[str, Any]
+
+DEPLOYMENT_HEADER = "azureml-model-deployment"
+QUEUE_WAIT_HEADER = "x-verdazul-max-queue-wait-ms"
+REASON_HEADER = "ms-azureml-model-error-reason"
+ROUTES = "endpoints"  # the name of the only route configuration
+CONTROL_CLUSTER = "control-api"
+UNLIMITED = 1_000_000
+_BASES = ("/api/v1/endpoint", "/api/v1/service")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_TYPE = "type.googleapis.com/"
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+class Unroutable(ValueError):
+    """A Route that breaks its own promises; the message says which and how."""
+
+
+def cluster_name(endpoint: str, deployment: str) -> str:
+    """`credit.blue`; lower-case, as names are equal in any case."""
+    return f"{endpoint}.{deployment}".lower()
+
+
+def check(route: Route) -> None:
+    """Raise Unroutable where Envoy would accept what makes no sense."""
+    names = [deployment.name.lower() for deployment in route.deployments]
+    for name in (route.endpoint, *names):
+        if not _NAME.fullmatch(name):
+            raise Unroutable(f"{name!r} is not a name of letters, digits, - and _")
+    if len(set(names)) != len(names):
+        raise Unroutable(f'endpoint "{route.endpoint}" has two deployments of one name: {names}')
+    total = sum(deployment.weight for deployment in route.deployments)
+    if total not in (0, 100) or any(deployment.weight < 0 for deployment in route.deployments):
+        raise Unroutable(f'weights of endpoint "{route.endpoint}" sum to {total}, not 0 or 100')
+
+
+def clusters(routes: Iterable[Route]) -> dict[str, Json]:
+    """Every deployment's cluster by name."""
+    return {
+        cluster_name(route.endpoint, deployment.name): deployment_cluster(route, deployment)
+        for route in sorted(routes, key=lambda route: route.endpoint.lower())
+        for deployment in route.deployments
+    }
+
+
+def deployment_cluster(route: Route, deployment: DeploymentRoute) -> Json:
+    """The instances of one deployment and how many requests they may hold together.
+
+    Backends stand in the cluster itself: by file, each EDS cluster would cost Envoy an inotify
+    instance, of which Linux grants a user 128, and Envoy aborts at the next one.
+    """
+    name = cluster_name(route.endpoint, deployment.name)
+    return {
+        "@type": _TYPE + "envoy.config.cluster.v3.Cluster",
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "2s",
+        "lb_policy": "LEAST_REQUEST",
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "circuit_breakers": {"thresholds": [thresholds(deployment.max_requests)]},
+        "typed_extension_protocol_options": {_HTTP_OPTIONS: http1(idle_timeout="30s")},
+        "load_assignment": load_assignment(name, deployment.backends),
+    }
+
+
+def control_cluster(address: str) -> Json:
+    """The control API, which takes what no endpoint takes."""
+    return {
+        "name": CONTROL_CLUSTER,
+        "type": "STATIC",
+        "connect_timeout": "2s",
+        "circuit_breakers": {"thresholds": [thresholds(UNLIMITED)]},
+        "typed_extension_protocol_options": {_HTTP_OPTIONS: http1(idle_timeout="3s")},
+        "load_assignment": load_assignment(CONTROL_CLUSTER, (Backend("control", address),)),
+    }
+
+
+def thresholds(max_requests: int) -> Json:
+    """Only `max_requests` may bind: connection counts are not exact over several workers."""
+    unlimited = ("max_connections", "max_pending_requests", "max_retries")
+    return {**dict.fromkeys(unlimited, UNLIMITED), "max_requests": max_requests}
+
+
+def http1(*, idle_timeout: str) -> Json:
+    """HTTP/1.1 to upstream; idle connections are closed here before the other side does."""
+    return {
+        "@type": _TYPE + _HTTP_OPTIONS,
+        "common_http_protocol_options": {"idle_timeout": idle_timeout},
+        "explicit_http_config": {"http_protocol_options": {}},
+    }
+
+
+def load_assignment(name: str, backends: Iterable[Backend]) -> Json:
+    """Where the requests of one cluster go."""
+    hosts = [{"endpoint": {"address": address(backend.address)}} for backend in backends]
+    return {"cluster_name": name, "endpoints": [{"lb_endpoints": hosts}] if hosts else []}
+
+
+def address(text: str) -> Json:
+    """`unix:<path relative to home>` or `ip:port` (`[ip]:port`) as Envoy's Address."""
+    if text.startswith("unix:"):
+        return {"pipe": {"path": text.removeprefix("unix:")}}
+    host, _, port = text.rpartition(":")
+    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
+    try:
+        ipaddress.ip_address(host)
+        return {"socket_address": {"address": host, "port_value": int(port)}}
+    except ValueError:
+        raise Unroutable(
+            f'backend address "{text}" is neither unix:<path> nor <ip>:<port>'
+        ) from None
+
+
+def route_configuration(routes: Iterable[Route]) -> Json:
+    """All endpoints, then "no such endpoint", then the control API."""
+    ordered = sorted(routes, key=lambda route: route.endpoint.lower())
+    return {
+        "@type": _TYPE + "envoy.config.route.v3.RouteConfiguration",
+        "name": ROUTES,
+        "virtual_hosts": [
+            {
+                "name": "all",
+                "domains": ["*"],
+                "routes": [
+                    *(envoy for route in ordered for envoy in endpoint_routes(route)),
+                    *(_no_such_endpoint(base) for base in _BASES),
+                    _control_route(),
+                ],
+            }
+        ],
+    }
+
+
+def endpoint_routes(route: Route) -> list[Json]:
+    """By header, then "no such deployment", then by share, then "no traffic assigned"."""
+    made: list[Json] = []
+    for base in _BASES:
+        path = {"path_separated_prefix": f"{base}/{route.endpoint}", "case_sensitive": False}
+        made += [_to_named(route, deployment, path) for deployment in route.deployments]
+        made.append(_no_such_deployment(route, path))
+        made += _to_shares(route, path)
+        if not any(deployment.weight for deployment in route.deployments):
+            made.append(_no_traffic(route, path))
+    return made
+
+
+def _to_named(route: Route, deployment: DeploymentRoute, path: Json) -> Json:
+    value = {"exact": deployment.name, "ignore_case": True}
+    header = {"name": DEPLOYMENT_HEADER, "string_match": value}
+    return _to(route, deployment, {**path, "headers": [header]})
+
+
+def _to_shares(route: Route, path: Json) -> list[Json]:
+    made, below = [], 0
+    for deployment in route.deployments:
+        below += deployment.weight
+        if deployment.weight:
+            fraction = {"default_value": {"numerator": below, "denominator": "HUNDRED"}}
+            made.append(_to(route, deployment, {**path, "runtime_fraction": fraction}))
+    return made
+
+
+def _to(route: Route, deployment: DeploymentRoute, match: Json) -> Json:
+    about = {
+        "endpoint": route.endpoint,
+        "deployment": deployment.name,
+        "request_timeout_ms": str(deployment.request_timeout_ms),
+        "max_requests": str(deployment.max_requests),
+    }
+    return {
+        "match": match,
+        "metadata": {"filter_metadata": {"verdazul": about}},
+        "route": {
+            "cluster": cluster_name(route.endpoint, deployment.name),
+            "regex_rewrite": {
+                "pattern": {"regex": "^(/[^/]+){4}/?"},
+                "substitution": "/",
+            },
+            "timeout": _seconds(deployment.request_timeout_ms),
+            "retry_policy": _RETRY_WHAT_WAS_NOT_SENT,
+        },
+        "request_headers_to_add": [
+            _overwrite(QUEUE_WAIT_HEADER, str(deployment.max_queue_wait_ms))
+        ],
+        "response_headers_to_add": [_overwrite(DEPLOYMENT_HEADER, deployment.name)],
+        "typed_per_filter_config": _needs_key(route),
+    }
+
+
+_RETRY_WHAT_WAS_NOT_SENT: Json = {
+    "retry_on": "connect-failure,refused-stream,reset-before-request",
+    "num_retries": 1,
+    "retry_host_predicate": [
+        {
+            "name": "envoy.retry_host_predicates.previous_hosts",
+            "typed_config": {
+                "@type": _TYPE
+                + "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+            },
+        }
+    ],
+    "host_selection_retry_max_attempts": 5,
+    "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.02s"},
+}
+
+
+def _needs_key(route: Route) -> Json:
+    return {
+        "envoy.filters.http.lua": {
+            "@type": _TYPE + "envoy.extensions.filters.http.lua.v3.LuaPerRoute",
+            "filter_context": {"endpoint": route.endpoint, "digests": list(route.key_digests)},
+        }
+    }
+
+
+def _no_such_deployment(route: Route, path: Json) -> Json:
+    # Envoy fills in the name that was asked for, and escapes it.
+    text = (
+        f'endpoint "{route.endpoint}" has no deployment "%REQ({DEPLOYMENT_HEADER}):64%"'
+        f" (named by the header {DEPLOYMENT_HEADER})"
+    )
+    header = {"name": DEPLOYMENT_HEADER, "present_match": True}
+    return _not_found({**path, "headers": [header]}, text) | _key_first(route)
+
+
+def _no_traffic(route: Route, path: Json) -> Json:
+    text = (
+        f'endpoint "{route.endpoint}" sends no traffic to any deployment: set its traffic, '
+        f"or name a deployment with the header {DEPLOYMENT_HEADER}"
+    )
+    return _not_found(path, text) | _key_first(route)
+
+
+def _key_first(route: Route) -> Json:
+    return {"typed_per_filter_config": _needs_key(route)}
+
+
+def _no_such_endpoint(base: str) -> Json:
+    return _not_found(
+        {"prefix": f"{base}/", "case_sensitive": False},
+        "no endpoint is served at %REQ(:PATH):200%",
+    )
+
+
+def _not_found(match: Json, text: str) -> Json:
+    body = {"text_format_source": {"inline_string": text}}
+    return {"match": match, "direct_response": {"status": 404, "body_format": body}}
+
+
+def _control_route() -> Json:
+    return {
+        "match": {"prefix": "/"},
+        "route": {"cluster": CONTROL_CLUSTER, "timeout": "0s", "idle_timeout": "0s"},
+    }
+
+
+def _overwrite(key: str, value: str) -> Json:
+    return {
+        "header": {"key": key, "value": value},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }
+
+
+def _seconds(milliseconds: int) -> str:
+    return f"{milliseconds / 1000:.3f}s"

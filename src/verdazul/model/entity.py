@@ -1,0 +1,68 @@
+"""ARM resources as `az ml ... show` prints them: snake_case, in milliseconds and seconds.
+
+What is shown is what the server said, whatever it is: nothing is validated here, so a newer server
+is shown as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from verdazul.model.arm import DEPLOYMENT, ENDPOINT
+from verdazul.model.wire import read
+
+
+def endpoint_entity(resource: Mapping[str, object]) -> dict[str, object]:
+    """An endpoint as people see it; keys are sorted."""
+    properties = _object(resource.get("properties"))
+    entity: dict[str, object] = {
+        "tags": {},
+        "properties": {},
+        "traffic": {},
+        "mirror_traffic": {},
+        **read(resource, ENDPOINT).mapping,
+        **_identified(resource),
+        "kind": resource.get("kind") or "Managed",
+        "provisioning_state": properties.get("provisioningState"),
+        "scoring_uri": properties.get("scoringUri"),
+        "openapi_uri": properties.get("swaggerUri"),
+    }
+    return _tidy(entity)
+
+
+def deployment_entity(resource: Mapping[str, object]) -> dict[str, object]:
+    """A deployment as people see it; keys are sorted."""
+    properties = _object(resource.get("properties"))
+    entity: dict[str, object] = {
+        "tags": {},
+        "properties": {},
+        "environment_variables": {},
+        **read(resource, DEPLOYMENT).mapping,
+        **_identified(resource),
+        "endpoint_name": _endpoint_name(resource),
+        "provisioning_state": properties.get("provisioningState"),
+    }
+    return _tidy(entity)
+
+
+def _identified(resource: Mapping[str, object]) -> dict[str, object]:
+    group = re.search(r"/resourceGroups/([^/]+)/", str(resource.get("id")), re.IGNORECASE)
+    return {
+        "name": resource.get("name"),
+        "id": resource.get("id"),
+        "resourceGroup": group and group[1],
+    }
+
+
+def _endpoint_name(resource: Mapping[str, object]) -> str | None:
+    name = re.search(r"/onlineEndpoints/([^/]+)/", str(resource.get("id")), re.IGNORECASE)
+    return name and name[1]
+
+
+def _object(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _tidy(entity: Mapping[str, object]) -> dict[str, object]:
+    return {key: entity[key] for key in sorted(entity) if entity[key] is not None}

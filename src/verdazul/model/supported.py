@@ -1,0 +1,156 @@
+"""What Azure knows and Verdazul does not do yet, refused by name.
+
+An option that is accepted and has no effect is worse than one that is refused. Each feature that
+arrives takes its line out of here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from verdazul.model.assets import InlineEnvironment, InlineModel, ModelType, OsType
+from verdazul.model.deployment import DeploymentSpec, DeploymentType
+from verdazul.model.endpoint import Access, AuthMode, EndpointSpec
+from verdazul.model.errors import Problem
+from verdazul.model.problems import refuse
+from verdazul.model.scale import ScaleType
+from verdazul.model.show import Key, dotted
+
+_ENFORCE = "enforce_access_to_default_secret_stores"
+_SECRET = re.compile(r"\$\{\{\s*(azureml|keyvault):", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """A key whose value has no effect here, and what works instead."""
+
+    key: Key
+    value: str
+    instead: str
+
+    def problem(self, where: str) -> Problem:
+        """As people read it."""
+        return Problem(
+            "NotSupportedYet",
+            f"{dotted(self.key)}: {self.value} is not supported yet",
+            self.instead,
+            where,
+        )
+
+
+def _nowhere(key: Key) -> str:
+    del key
+    return ""
+
+
+def refuse_unsupported(
+    spec: EndpointSpec | DeploymentSpec, *, where: Callable[[Key], str] = _nowhere
+) -> None:
+    """Raise UserError (NotSupportedYet) naming every key that would have no effect."""
+    problems = [found.problem(where(found.key)) for found in unsupported(spec)]
+    if problems:
+        raise refuse(problems, f'"{spec.name}"')
+
+
+def unsupported(spec: EndpointSpec | DeploymentSpec) -> list[Unsupported]:
+    """Every key that would have no effect."""
+    if isinstance(spec, EndpointSpec):
+        return list(_of_endpoint(spec))
+    return [
+        *_of_deployment(spec),
+        *_of_model(spec),
+        *_of_environment(spec),
+        *_of_variables(spec),
+    ]
+
+
+def _of_endpoint(spec: EndpointSpec) -> Iterator[Unsupported]:
+    for name, percent in spec.mirror_traffic.items():
+        if percent:
+            yield Unsupported(
+                ("mirror_traffic", name), str(percent), "split live traffic with `traffic`"
+            )
+    if spec.auth_mode is not AuthMode.KEY:
+        yield Unsupported(("auth_mode",), spec.auth_mode.value, "use `auth_mode: key`")
+    if spec.identity:
+        yield Unsupported(
+            ("identity",),
+            spec.identity.type.value,
+            "delete `identity`; give scripts what they need in environment_variables",
+        )
+    if spec.public_network_access is Access.DISABLED:
+        yield Unsupported(
+            ("public_network_access",),
+            Access.DISABLED.value,
+            "delete the key; endpoints listen where the server is told to",
+        )
+    if spec.compute:
+        yield Unsupported(("compute",), spec.compute, "delete `compute` for a managed endpoint")
+    if spec.properties.get(_ENFORCE, "").lower() == "enabled":
+        yield Unsupported(("properties", _ENFORCE), "enabled", "delete the property")
+
+
+def _of_deployment(spec: DeploymentSpec) -> Iterator[Unsupported]:
+    if spec.type is DeploymentType.KUBERNETES:
+        yield Unsupported(("type",), "kubernetes", "use `type: managed`")
+    if spec.resources:
+        yield Unsupported(("resources",), "requests", "choose an `instance_type`")
+    if spec.private_network_connection:
+        yield Unsupported(("private_network_connection",), "true", "delete the key")
+    if spec.egress_public_network_access is Access.DISABLED:
+        yield Unsupported(("egress_public_network_access",), "disabled", "delete the key")
+    if spec.app_insights_enabled:
+        yield Unsupported(
+            ("app_insights_enabled",), "true", "delete the key; read logs with `get-logs`"
+        )
+    if spec.data_collector:
+        yield Unsupported(("data_collector",), "collections", "log from the scoring script")
+    if spec.model_mount_path:
+        yield Unsupported(
+            ("model_mount_path",), spec.model_mount_path, "read AZUREML_MODEL_DIR in the script"
+        )
+    if spec.scale_settings.type is ScaleType.TARGET_UTILIZATION:
+        yield Unsupported(("scale_settings", "type"), "target_utilization", "set `instance_count`")
+
+
+def _of_model(spec: DeploymentSpec) -> Iterator[Unsupported]:
+    if isinstance(spec.model, InlineModel) and spec.model.type is not ModelType.CUSTOM:
+        yield Unsupported(
+            ("model", "type"),
+            spec.model.type.value,
+            "use `type: custom_model` and load it in a scoring script",
+        )
+    if spec.code_configuration is None:
+        yield Unsupported(
+            ("code_configuration",),
+            "none",
+            "add `code_configuration` with `code` and `scoring_script`",
+        )
+
+
+def _of_environment(spec: DeploymentSpec) -> Iterator[Unsupported]:
+    environment = spec.environment
+    if not isinstance(environment, InlineEnvironment):
+        return
+    if environment.build:
+        yield Unsupported(
+            ("environment", "build"), environment.build.path, "use `image` and `conda_file`"
+        )
+    if environment.inference_config:
+        yield Unsupported(
+            ("environment", "inference_config"), "routes", "use a scoring script for the routes"
+        )
+    if environment.os_type is OsType.WINDOWS:
+        yield Unsupported(("environment", "os_type"), "windows", "use `os_type: linux`")
+
+
+def _of_variables(spec: DeploymentSpec) -> Iterator[Unsupported]:
+    for name, value in spec.environment_variables.items():
+        if _SECRET.search(value):
+            yield Unsupported(
+                ("environment_variables", name),
+                "a reference to a secret store",
+                "give the value itself, or the path of a file that holds it",
+            )
