@@ -37,7 +37,7 @@ test: check ## set up, then every check and every test
 check: $(STAMP) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
-	$(BIN)/mypy src serve/src tests serve/tests benchmarks examples
+	$(BIN)/mypy src serve/src tests serve/tests benchmarks examples/quickstart/run.py
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: fast

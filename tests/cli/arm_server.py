@@ -69,7 +69,7 @@ class Api:
         self.operations: dict[str, Operation] = {}
         self.blobs: dict[str, bytes] = {}
         self.keys = dict(KEYS)
-        self.progress = ["building the environment", "starting 1 instance"]
+        self.progress: list[str] = []
         self.next_problem: Problem | None = None
         self.endless = False
         self.canned: list[tuple[str, str, Reply]] = []
@@ -245,14 +245,13 @@ class Api:
         return Reply(201)
 
     def _versions(self, seen: Seen) -> Reply:
+        """By hash over the whole kind, else by name."""
         kind = seen.path.split("/")[-3]
         wanted = seen.query.get("hash", [""])[0]
-        found = [
-            body
-            for path, body in self.resources.items()
-            if path.startswith(f"{PREFIX}/{kind}/")
-            and body["properties"].get("properties", {}).get("hash_sha256") == wanted
-        ]
+        below = f"{PREFIX}/{kind}/" if wanted else f"{seen.path}/"
+        found = [body for path, body in self.resources.items() if path.startswith(below)]
+        if wanted:
+            found = [body for body in found if _hash(body) == wanted]
         return Reply(200, {"value": found})
 
     def _asset(self, seen: Seen) -> Reply:
@@ -271,6 +270,10 @@ class Api:
 
     def _etag(self, path: str) -> dict[str, str]:
         return {"ETag": f'"{self.generations[path]}"'} if path in self.generations else {}
+
+
+def _hash(asset: dict[str, Any]) -> str:
+    return str(asset["properties"].get("properties", {}).get("hash_sha256"))
 
 
 def refuse(status: int, code: str, message: str) -> Reply:
@@ -303,6 +306,7 @@ def _handler(api: Api) -> type[BaseHTTPRequestHandler]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are two writes: do not wait between them
 
         def answer(self) -> None:
             parts = urlsplit(self.path)

@@ -109,7 +109,10 @@ def test_unready_after_threshold_failures_and_ready_after_threshold_successes() 
 
 @given(st.lists(st.booleans()), st.integers(1, 4), st.integers(1, 4), st.booleans())
 def test_readiness_is_told_in_turns_and_never_without_a_full_streak(
-    answers: list[bool], failures: int, successes: int, ready: bool
+    answers: list[bool],
+    failures: int,
+    successes: int,
+    ready: bool,  # noqa: FBT001 - drawn by hypothesis
 ) -> None:
     probe = Probe(period=1, failure_threshold=failures, success_threshold=successes)
 
@@ -155,7 +158,7 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("sent", "ok", "said"), ANSWERS)
 def test_probe_reads_the_status_and_survives_nonsense(
-    tmp_path: object, sent: bytes, ok: bool, said: str
+    tmp_path: object, *, sent: bytes, ok: bool, said: str
 ) -> None:
     answer = asyncio.run(_probe_a_server(f"{tmp_path}/s", sent, Probe(timeout=1)))
 
@@ -188,14 +191,16 @@ async def _probe_a_server(
     path: str, sent: bytes | None, probe: Probe, *, seen: list[bytes] | None = None
 ) -> Answer:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = await reader.readline()
-        if seen is not None:
-            seen.append(line)
-        if sent is None:
-            await reader.read()
-        else:
-            writer.write(sent)
-        writer.close()
+        try:
+            line = await reader.readline()
+            if seen is not None:
+                seen.append(line)
+            if sent is None:
+                await reader.read()
+            else:
+                writer.write(sent)
+        finally:
+            writer.close()
 
     async with await asyncio.start_unix_server(serve, path):
         return await probes.get(path, probe)

@@ -83,7 +83,7 @@ def test_command_that_cannot_run_is_named(start: Start) -> None:
     _, said = process.communicate(timeout=10)
 
     assert process.returncode == shim.CANNOT_RUN
-    assert said.decode() == "cannot run /nowhere/envoy: [Errno 2] No such file or directory\n"
+    assert said.startswith(b"cannot run /nowhere/envoy: [Errno 2] No such file or directory")
 
 
 @pytest.mark.parametrize("line", ["x" * 99, "x" * 2_000_000], ids=["lines", "one endless line"])
@@ -115,7 +115,7 @@ def test_sigterm_lets_the_command_end_by_itself(start: Start, tmp_path: Path) ->
     process.terminate()
 
     assert process.wait(10) == 5
-    assert log_of(tmp_path) == "up\nbye\n"
+    assert log_of(tmp_path).endswith("bye\n")
 
 
 def test_command_that_ignores_sigterm_is_killed_after_the_grace(
@@ -224,4 +224,4 @@ def test_log_files_hold_the_end_of_what_was_written_within_their_bounds(
         held = [path.read_bytes() for path in paths if path.exists()]
         assert b"".join(writes).endswith(b"".join(held))
         assert max(map(len, held)) <= limit
-        assert set(os.listdir(folder)) <= set(names)
+        assert {path.name for path in Path(folder).iterdir()} <= set(names)

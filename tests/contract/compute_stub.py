@@ -93,7 +93,7 @@ def answer(connection: socket.socket, *, sick: bool) -> None:
     if sick:
         connection.sendall(b"HTTP/1.1 503 No\r\nContent-Length: 8\r\n\r\nstarting")
         return
-    body = json.dumps(dict(os.environ)).encode()
+    body = json.dumps({**os.environ, "STUB_PID": str(os.getpid())}).encode()
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
 

@@ -72,11 +72,17 @@ def test_base_images_bring_no_packages(image: str) -> None:
 
 
 def test_unknown_image_alone_is_refused_and_known_ones_are_told() -> None:
-    with pytest.raises(UserError, match="'docker.io/me/own:1' is not one.*sklearn-1.5") as caught:
+    with pytest.raises(UserError, match=r"'docker.io/me/own:1' is not one.*sklearn-1.5") as caught:
         ingredients(Recipe("docker.io/me/own:1"))
 
     assert caught.value.problem.code == "ImageBuildFailure"
     assert "conda_file" in caught.value.problem.fix
+
+
+def test_curated_image_says_which_of_its_packages_are_there() -> None:
+    recipe = Recipe("mcr.microsoft.com/azureml/curated/sklearn-1.5:35")
+
+    assert "scikit-learn~=1.5.0" in ingredients(recipe).notes[0]
 
 
 def test_unknown_image_with_a_conda_file_is_noted() -> None:

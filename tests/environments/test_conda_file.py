@@ -63,6 +63,10 @@ def test_every_difference_is_noted() -> None:
     )
 
 
+def test_files_from_windows_editors_are_read() -> None:
+    assert parse_conda("\ufeff" + TYPICAL.replace("\n", "\r\n")) == parse_conda(TYPICAL)
+
+
 def test_pip_line_wins_over_conda_line_for_the_same_package() -> None:
     file = parse_conda("dependencies: [pytorch=1.0, {pip: [Torch==2.1]}]")
 
@@ -114,6 +118,7 @@ def test_entry_that_cannot_be_used_is_named_with_its_line(line: str, says: str) 
         ("", "must be a mapping"),
         ("- a\n- b", "must be a mapping"),
         ("name: x", "no list `dependencies`"),
+        ("dependencies: [a]\ndependencies: [b]", "given twice"),
         ("dependencies: six", "no list `dependencies`"),
         ("dependencies: [six", "not one"),
         ("a: " + "[" * 20_000, "nested too deeply"),

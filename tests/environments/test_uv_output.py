@@ -12,13 +12,20 @@ error: No solution found when resolving dependencies
   cause: Because scikit-lern was not found in the package registry and you require \
 scikit-lern==1.5, we can conclude that your requirements are unsatisfiable."""
 NO_PACKAGE_OLDER_UV = """\
-  × No solution found when resolving dependencies:
+  \N{MULTIPLICATION SIGN} No solution found when resolving dependencies:
   ╰─▶ Because scikit-lern was not found in the package registry and you require
       scikit-lern==1.5, we can conclude that your requirements are unsatisfiable."""
 NO_VERSION = """\
 error: No solution found when resolving dependencies
   cause: Because there is no version of six==99 and you require six==99, we can conclude that your \
 requirements are unsatisfiable."""
+BEYOND = """\
+error: No solution found when resolving dependencies
+  cause: Because only six<=1.17.0 is available and you require six>=2, we can conclude that your \
+requirements are unsatisfiable."""
+NO_INDEX = """\
+error: No solution found when resolving dependencies
+  cause: Because joblib was not found in the provided package locations and you require joblib"""
 CONTRADICTION = """\
 error: No solution found when resolving dependencies
   cause: Because you require joblib==1.2.0 and joblib>=1.3, we can conclude that your requirements \
@@ -65,6 +72,8 @@ ELSE = "error: something that nobody foresaw"
         (NO_PACKAGE, "no package `scikit-lern` on the package index", "`scikit-learn`"),
         (NO_PACKAGE_OLDER_UV, "no package `scikit-lern`", "`scikit-learn`"),
         (NO_VERSION, "no version `six==99`", "version that exists"),
+        (BEYOND, "no version `six>=2`", "available: six<=1.17.0"),
+        (NO_INDEX, "`--no-index` is given", "allow an index"),
         (CONTRADICTION, "contradict each other: you require joblib==1.2.0 and", "change one"),
         (NO_WHEEL, "`tensorflow<=0.12.1` is not offered for Python 3.12.1", "newer version"),
         (OLD_PYTHON, "`scipy==1.15.0` needs Python>=3.10; the environment has 3.9.18", "another"),

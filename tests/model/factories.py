@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import string
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,12 @@ def deployment_folder(root: Path, text: str = DEPLOYMENT_YAML) -> Path:
     return file
 
 
+def endpoint_file(folder: Path, text: str = ENDPOINT_YAML) -> Path:
+    file = folder / "endpoint.yml"
+    file.write_text(text)
+    return file
+
+
 def endpoint(**fields: Any) -> EndpointSpec:
     return EndpointSpec.model_validate({"name": "credit", **fields})
 
@@ -130,7 +137,7 @@ def splits(draw: st.DrawFn) -> dict[str, int]:
         return dict.fromkeys(deployments, 0)
     cuts = sorted(draw(st.integers(0, 100)) for _ in deployments[1:])
     edges = [0, *cuts, 100]
-    parts = [high - low for low, high in zip(edges, edges[1:], strict=False)]
+    parts = [high - low for low, high in itertools.pairwise(edges)]
     return dict(zip(deployments, parts, strict=True))
 
 

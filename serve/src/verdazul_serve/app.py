@@ -20,6 +20,7 @@ from verdazul_serve.reading import Request
 
 QUEUE_WAIT = "x-verdazul-max-queue-wait-ms"
 _VERSION = ("x-ms-server-version", f"verdazul-serve/{__version__}")
+_TOO_MANY_DIGITS = 10  # over a month
 _HTML = ("content-type", "text/html; charset=utf-8")
 _NOT_FOUND = (
     "The requested URL was not found on the server."
@@ -38,10 +39,11 @@ class App:
     def __call__(self, exchange: Exchange) -> None:
         request = exchange.request
         path, query = split_target(request.target)
+        is_logged = path != "/"  # probes would drown the rest
         try:
-            reply = Reply(exchange, response_ids(request), is_logged=path != "/")
+            reply = Reply(exchange, response_ids(request), is_logged=is_logged)
         except TooLong as reason:
-            Reply(exchange, reason.ids, is_logged=True).send(error(431, str(reason)))
+            Reply(exchange, reason.ids, is_logged=is_logged).send(error(431, str(reason)))
             return
         if path == "/score":
             self._score(reply, query)
@@ -76,7 +78,7 @@ class App:
 
     def _run(self, reply: Reply, query: str) -> None:
         text = reply.exchange.request.header(QUEUE_WAIT)
-        if text is not None and not text.isdecimal():
+        if text is not None and not (text.isdecimal() and len(text) < _TOO_MANY_DIGITS):
             message = f"{QUEUE_WAIT} is {text!r}; it must be a whole number of milliseconds"
             reply.send(error(400, message))
             return

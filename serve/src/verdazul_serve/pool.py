@@ -48,7 +48,7 @@ class Pool:
         self._workers: dict[int, Worker] = {}  # by the zygote's token
         self._expiries: dict[Call, asyncio.TimerHandle] = {}
         self._timers: set[asyncio.TimerHandle] = set()
-        self._adopting: set[asyncio.Task[None]] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
         self._failed_starts = 0
         self._has_booted = False
         self._stopping = False
@@ -74,9 +74,10 @@ class Pool:
     async def open(self, first: list[tuple[int, socket.socket]]) -> None:
         """Take over the workers that are being forked already."""
         self._nursery.control.setblocking(False)  # noqa: FBT003
+        adopted = [(self._register(token, Backoff()), link) for token, link in first]
         self._loop.add_reader(self._nursery.control, self._read_news)
-        for token, link in first:
-            await self._adopt(token, link, Backoff())
+        for worker, link in adopted:
+            await self._connect(worker, link)
 
     def submit(self, call: Call, *, max_wait_ms: int | None) -> None:
         """Run the call on the next free worker."""
@@ -206,10 +207,12 @@ class Pool:
 
     # what follows
 
-    async def _adopt(self, token: int, link: socket.socket, backoff: Backoff) -> None:
+    def _register(self, token: int, backoff: Backoff) -> Worker:
+        worker = self._workers[token] = Worker(self, backoff)
+        return worker
+
+    async def _connect(self, worker: Worker, link: socket.socket) -> None:
         link.setblocking(False)  # noqa: FBT003
-        worker = Worker(self, backoff)
-        self._workers[token] = worker
         await self._loop.create_connection(lambda: worker, sock=link)
 
     def _became_ready(self, worker: Worker) -> None:
@@ -312,9 +315,9 @@ class Pool:
     def _replace(self, backoff: Backoff) -> None:
         """Fork another; connecting to its link is a task for the two steps it takes."""
         token, link = self._nursery.spawn()
-        task = self._loop.create_task(self._adopt(token, link, backoff))
-        self._adopting.add(task)
-        task.add_done_callback(self._adopting.discard)
+        task = self._loop.create_task(self._connect(self._register(token, backoff), link))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
 
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
         handle: asyncio.TimerHandle

@@ -12,6 +12,7 @@ Workers load the script themselves; to share a loaded model, `_fork` is the plac
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -42,7 +43,9 @@ class Nursery:
         return self._token, ours
 
     def kill(self, pid: int, number: int) -> None:
-        self.control.send(_pack({"kill": pid, "signal": number}))
+        """Without a zygote the kernel has killed the workers already."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.control.send(_pack({"kill": pid, "signal": number}))
 
     def news(self) -> dict[str, Any] | None:
         """The next message, None when the zygote is gone; BlockingIOError when there is none."""

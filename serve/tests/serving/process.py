@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -86,7 +86,7 @@ class Server:
         self,
         script: str | None = ECHO,
         *,
-        files: dict[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
         python: str = sys.executable,
         **environ: str,
     ) -> None:
@@ -109,7 +109,7 @@ class Server:
             **environ,
         }
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Server:  # noqa: PYI034  # Self is 3.11
         with socket.socket(socket.AF_UNIX) as listener, self.log_file.open("wb") as log:
             listener.bind(self.path)
             listener.listen(128)

@@ -18,7 +18,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from verdazul.clock import SystemClock
 from verdazul.model.errors import NotFound, Retryable, UserError
+from verdazul.ports import Clock
 from verdazul.tree import tree_digest, tree_files
 
 _DIGEST = re.compile(r"sha256:(?P<hex>[0-9a-f]{64})")
@@ -28,9 +30,10 @@ _STAGING = ".staging-"
 class FolderArtifacts:
     """The Artifacts port on a disk. One process owns a home."""
 
-    def __init__(self, home: Path, *, kept: int = 20) -> None:
+    def __init__(self, home: Path, *, kept: int = 20, clock: Clock | None = None) -> None:
         self._root = Path(os.path.abspath(home / "artifacts"))  # noqa: PTH100 - links stay
         self._kept = kept
+        self._clock = clock or SystemClock()
         self._moving = asyncio.Lock()
         self._is_swept = False
 
@@ -51,7 +54,7 @@ class FolderArtifacts:
     def path(self, digest: str) -> str:
         entry = self._entry(digest)
         try:
-            os.utime(entry)
+            self._touch(entry)
         except FileNotFoundError:
             raise _absent(digest) from None
         return str(entry)
@@ -64,6 +67,11 @@ class FolderArtifacts:
         """Whether the files still are what the digest says. Raises NotFound."""
         return await asyncio.to_thread(tree_digest, Path(self.path(digest))) == digest
 
+    def _touch(self, entry: Path) -> None:
+        """Note that it was used; the disk's own idea of now is too coarse to order by."""
+        now = self._clock.now()
+        os.utime(entry, (now, now))
+
     def _entry(self, digest: str) -> Path:
         match = _DIGEST.fullmatch(digest)
         if not match:
@@ -74,7 +82,7 @@ class FolderArtifacts:
         self._sweep()
         entry = self._entry(digest)
         if entry.exists():
-            os.utime(entry)
+            self._touch(entry)
             if not entry.samefile(staged):
                 _remove(staged)
             return
@@ -83,7 +91,7 @@ class FolderArtifacts:
         staged.chmod(0o700)  # a read-only folder cannot change its parent
         os.rename(staged, entry)  # noqa: PTH104 - the system call: atomic
         entry.chmod(0o555)
-        os.utime(entry)
+        self._touch(entry)
         _sync_folder(entry.parent)
 
     def _on_our_disk(self, staged: Path) -> Path:

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from verdazul.cli import grammar, online_deployment, online_endpoint, render
+from verdazul.cli import grammar, online_deployment, online_endpoint, render, system
 from verdazul.model.errors import Problem, UserError, VerdazulError
 
 DONE, USER, SYSTEM, NOT_READY = 0, 1, 2, 3
@@ -64,18 +64,8 @@ def parser() -> grammar.Parser:
     nouns: Any = root.add_subparsers(dest="noun", metavar="COMMAND", parser_class=grammar.Parser)
     online_endpoint.register(nouns)
     online_deployment.register(nouns)
-    _register_system(nouns)
-    return root
-
-
-def _register_system(nouns: Any) -> None:
-    import importlib
-
-    try:
-        system = importlib.import_module("verdazul.cli.system")
-    except ModuleNotFoundError:
-        return
     system.register(nouns)
+    return root
 
 
 def _run(words: Sequence[str]) -> int:

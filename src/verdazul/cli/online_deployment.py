@@ -118,8 +118,6 @@ def _put_from_file(
 ) -> dict[str, Any]:
     from verdazul.cli import specs
 
-    if not arguments.skip_script_validation:
-        specs.check_script(spec)
     work.workspace.endpoint(spec.endpoint_name).get()  # missing: say so before uploading anything
     registered = specs.registered(spec, work)
     deployment = work.workspace.deployment(spec.endpoint_name, spec.name)

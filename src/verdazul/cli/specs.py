@@ -35,7 +35,7 @@ from verdazul.model.load import (
 from verdazul.model.traffic import parse_traffic
 from verdazul.settings import Settings
 
-__all__ = ["check_scoring_script", "deployment_entity", "endpoint_entity"]
+__all__ = ["deployment_entity", "endpoint_entity"]
 
 
 def new_endpoint(arguments: Arguments) -> EndpointSpec:
@@ -69,13 +69,10 @@ def endpoint_body(spec: EndpointSpec, settings: Settings) -> dict[str, Any]:
 
 
 def new_deployment(arguments: Arguments) -> DeploymentSpec:
-    """Read the deployment that a file and flags describe."""
-    return load_deployment(
-        Path(arguments.file),
-        name=arguments.name,
-        endpoint_name=arguments.endpoint_name,
-        **_changes(arguments),
-    )
+    """Read the deployment that a file and flags describe, and look through its script."""
+    names = {"name": arguments.name, "endpoint_name": arguments.endpoint_name}
+    spec = load_deployment(Path(arguments.file), **names, **_changes(arguments))
+    return _script_checked(spec, arguments)
 
 
 def changed_deployment(
@@ -86,7 +83,7 @@ def changed_deployment(
     spec = deployment_from_mapping(stored.to_mapping(), base=Path.cwd(), **_changes(arguments))
     _refuse_rename(stored.name, spec.name)
     _refuse_rename(stored.endpoint_name, spec.endpoint_name)
-    return spec
+    return _script_checked(spec, arguments)
 
 
 def deployment_body(spec: DeploymentSpec, settings: Settings) -> dict[str, Any]:
@@ -118,6 +115,12 @@ def _changes(arguments: Arguments) -> dict[str, Any]:
         "removes": getattr(arguments, "removes", ()),
         "force_string": getattr(arguments, "force_string", False),
     }
+
+
+def _script_checked(spec: DeploymentSpec, arguments: Arguments) -> DeploymentSpec:
+    if not arguments.skip_script_validation:
+        check_scoring_script(spec)
+    return spec
 
 
 def _with_own_flags(spec: EndpointSpec, arguments: Arguments) -> EndpointSpec:

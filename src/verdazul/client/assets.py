@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from verdazul.client.tree import upload_files
-from verdazul.client.uploads import Files, Place, looks, refuse_changed, upload
+from verdazul.client.uploads import Files, Place, looks, refuse_changed, unreadable, upload
 from verdazul.client.workspace import Resource, Workspace
 from verdazul.model.asset_bodies import (
     HASH_VERSION,
@@ -111,7 +111,10 @@ def _registered(
 
 def _packed(kind: str, what: str, files: Files, *, name: str = "", version: str = "") -> Parcel:
     before = looks(files)
-    digest = files_digest(files).removeprefix("sha256:")
+    try:
+        digest = files_digest(files).removeprefix("sha256:")
+    except OSError as error:
+        raise unreadable(error.filename, error) from None
     return Parcel(kind, what, files, digest, name, version, before)
 
 

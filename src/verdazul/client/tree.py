@@ -70,7 +70,7 @@ def _ignore_text(folder: Path) -> str:
 def _walk(
     folder: Path, prefix: str, *, rules: tuple[IgnoreRule, ...], above: tuple[Path, ...]
 ) -> Iterator[tuple[str, Path]]:
-    for entry in os.scandir(folder):
+    for entry in _entries(folder):
         relative = f"{prefix}{entry.name}"
         is_folder = _is_folder(entry)
         if entry.name in _NEVER or is_ignored(relative, rules, is_folder=is_folder):
@@ -83,6 +83,16 @@ def _walk(
             yield relative, path
         else:
             raise _unusable(_what_it_is(path, relative), "remove it, or list it in .amlignore")
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise _unusable(
+            f"{str(folder)!r} cannot be read: {error.strerror}", "allow reading it"
+        ) from None
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

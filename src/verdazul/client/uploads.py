@@ -8,7 +8,7 @@ files are looked at before their digest is taken and again after the last one wa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -55,14 +55,13 @@ def upload(
 ) -> None:
     """Send all files. `on_bytes(sent, total)` is called from several threads, one at a time."""
     counter = _Counter(sum(path.stat().st_size for _, path in files), on_bytes)
-    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="upload")
-    try:
-        pending = [pool.submit(_send, connection, place, file, counter) for file in files]
-        for done in as_completed(pending):
-            done.result()
-    finally:
-        counter.stop()
-        pool.shutdown(wait=True, cancel_futures=True)
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="upload") as pool:
+        try:
+            wait([pool.submit(_try_to_send, connection, place, file, counter) for file in files])
+        finally:
+            counter.stop()
+    if counter.failure:
+        raise counter.failure
 
 
 class _Counter:
@@ -72,16 +71,23 @@ class _Counter:
         self._total = total
         self._on_bytes = on_bytes
         self._sent = 0
-        self._stopped = False
         self._lock = Lock()
+        self.is_stopped = False
+        self.failure: Exception | None = None
 
     def stop(self) -> None:
-        self._stopped = True
+        self.is_stopped = True
+
+    def fail(self, error: Exception) -> None:
+        """Keep the first failure; what the stop itself causes elsewhere tells nothing."""
+        with self._lock:
+            self.failure = self.failure or error
+            self.is_stopped = True
 
     def chunks(self, path: Path) -> Iterator[bytes]:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
-                if self._stopped:
+                if self.is_stopped:
                     raise Fatal("the upload was stopped", code="UploadStopped")
                 yield chunk
                 self._add(len(chunk))
@@ -92,32 +98,54 @@ class _Counter:
             self._on_bytes(self._sent, self._total)
 
 
+def _try_to_send(
+    connection: Connection, place: Place, file: tuple[str, Path], counter: _Counter
+) -> None:
+    if counter.is_stopped:
+        return
+    try:
+        _send(connection, place, file, counter)
+    except Exception as error:  # noqa: BLE001 - raised again by `upload`, in the caller's thread
+        counter.fail(error)
+
+
 def _send(connection: Connection, place: Place, file: tuple[str, Path], counter: _Counter) -> None:
     name, path = file
     size, _ = _size_and_change(path)
+    url = f"{place.uri}/{_quoted(name)}?{place.signature}"
     try:
         response = connection.send(
             "PUT",
-            f"{place.uri}/{quote(name)}?{place.signature}",
+            url,
             content=counter.chunks(path),
             headers={"x-ms-blob-type": "BlockBlob", "Content-Length": str(size)},
             timeout=_LONGEST_WRITE_SECONDS,
         )
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     if response.is_error:
         raise _refused(name, response)
+
+
+def _quoted(name: str) -> str:
+    try:
+        return quote(name)
+    except UnicodeEncodeError:
+        raise UserError(
+            f"the file name {name!a} is not UTF-8", code="UnusableFile", fix="rename the file"
+        ) from None
 
 
 def _size_and_change(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     return status.st_size, status.st_mtime_ns
 
 
-def _unreadable(path: Path, error: OSError) -> UserError:
+def unreadable(path: object, error: OSError) -> UserError:
+    """Say which file could not be read."""
     return UserError(f"cannot read {path}: {error.strerror}", code="FileUnreadable")
 
 

@@ -26,6 +26,7 @@ from verdazul.model.errors import Fatal
 from verdazul.processes import ProcessRecord
 
 MARKERS = ("ready", "unready", "draining", "stopping", "verdict", "exit", "failure", "state")
+_LEAVING = ".leaving."
 _FAILURE_LIMIT = 1_000_000
 _LAUNCH = TypeAdapter(Launch)
 
@@ -81,7 +82,7 @@ class Folder:
     def prepare(self) -> None:
         """Make the folders."""
         for folder in (self.path, self.log.parent, self.home / "run" / "i"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(folder)
 
     def renew_work(self) -> None:
         """Give each start an empty working directory."""
@@ -149,9 +150,13 @@ class Folder:
             return False
 
     def remove(self) -> None:
-        """Forget it, socket included."""
+        """Forget it, socket included: in one step, nobody sees half of it."""
         (self.home / self.socket).unlink(missing_ok=True)
-        shutil.rmtree(self.path, ignore_errors=True)
+        leaving = self.path.with_name(f"{_LEAVING}{self.id}")
+        shutil.rmtree(leaving, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            self.path.rename(leaving)
+        shutil.rmtree(leaving, ignore_errors=True)
 
 
 def folders(home: Path) -> tuple[Folder, ...]:
@@ -165,6 +170,19 @@ def folders(home: Path) -> tuple[Folder, ...]:
         with contextlib.suppress(ValueError):
             found.append(Folder(home, InstanceId.parse(name)))
     return tuple(sorted((f for f in found if f.exists()), key=lambda f: f.id))
+
+
+def clear_leavings(home: Path) -> None:
+    """Remove what a removal that was cut off left."""
+    for path in (home / "instances").glob(f"{_LEAVING}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def make_private(folder: Path) -> None:
+    """Make it and what is missing above it, for our eyes only (mkdir's mode skips the latter)."""
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def write_json(path: Path, content: object) -> None:

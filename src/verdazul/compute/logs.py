@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from verdazul.compute.folder import Folder
+from verdazul.compute.folder import Folder, make_private
 
 KEPT_FILES = 3
 KEPT_DEPLOYMENTS = 200
@@ -25,7 +25,7 @@ def tail(log: Path, lines: int, *, since: float = 0.0) -> list[str]:
     """
     found: list[str] = []
     for path in _with_rotated(log):
-        if len(found) >= lines or not _written_after(path, since):
+        if len(found) >= lines or _changed(path) < since * 1e9:
             break
         found = _last_lines(path, lines - len(found)) + found
     return found
@@ -35,10 +35,10 @@ def keep(folder: Folder) -> None:
     """Save the log of an instance that is about to be forgotten."""
     target = kept_folder(folder.home, folder.id.endpoint, folder.id.deployment)
     try:
-        newest = max((p for p in _with_rotated(folder.log) if p.stat().st_size), key=_changed)
-    except (ValueError, FileNotFoundError):
+        newest = next(p for p in _with_rotated(folder.log) if p.stat().st_size)
+    except StopIteration:
         return  # it never printed
-    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(target)
     stamp = newest.stat().st_mtime_ns
     newest.replace(target / f"{stamp:020}.{folder.id.revision}-{folder.id.ordinal}.txt")
     for old in sorted(target.glob("*.txt"))[:-KEPT_FILES]:
@@ -57,21 +57,21 @@ def kept_folder(home: Path, endpoint: str, deployment: str) -> Path:
     return home / "logs" / "instances" / f"{endpoint}.{deployment}"
 
 
-def _written_after(path: Path, since: float) -> bool:
-    return path.exists() and path.stat().st_mtime >= since
-
-
 def _changed(path: Path) -> int:
-    return path.stat().st_mtime_ns
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:  # it was rotated away a moment ago
+        return 0
 
 
 def _with_rotated(log: Path) -> Iterator[Path]:
-    """Newest first."""
-    number, path = 0, log
-    while path.exists() or number == 0:
+    """Newest first; log.txt itself is missing for a moment while it is rotated."""
+    if log.exists():
+        yield log
+    number = 1
+    while (path := log.with_name(f"{log.name}.{number}")).exists():
         yield path
         number += 1
-        path = log.with_name(f"{log.name}.{number}")
 
 
 def _last_lines(path: Path, lines: int) -> list[str]:

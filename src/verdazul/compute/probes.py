@@ -166,8 +166,8 @@ async def _get(socket_path: str, path: str) -> Answer:
     reader, writer = await asyncio.open_unix_connection(socket_path)
     try:
         target = quote("/" + path.lstrip("/"), safe="/?&=%:+,;@~!$'()*-._")
-        writer.write(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n".encode())
-        writer.write(b"User-Agent: verdazul-probe\r\nConnection: close\r\n\r\n")
+        head = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: verdazul-probe\r\n"
+        writer.write(f"{head}Connection: close\r\n\r\n".encode())
         status = _status(await reader.readline())
         if status < 400:  # noqa: PLR2004 - the classes of HTTP
             return Answer(ok=True, said=f"HTTP {status}")

@@ -17,7 +17,14 @@ from typing import Self
 
 from verdazul.compute import bundle, limits, logs, phases, probes, shim_launch
 from verdazul.compute.caretaker import Caretaker, Surroundings, settle
-from verdazul.compute.folder import MARKERS, Folder, folders, write_json
+from verdazul.compute.folder import (
+    MARKERS,
+    Folder,
+    clear_leavings,
+    folders,
+    make_private,
+    write_json,
+)
 from verdazul.compute.sweep import forget
 from verdazul.core.instance import Instance, InstanceId, Launch
 from verdazul.model.errors import Retryable
@@ -60,8 +67,9 @@ class ProcessCompute:
     async def open(self) -> None:
         """Adopt what runs, write down what died meanwhile, continue what was being stopped."""
         sockets = self._home / "run" / "i"
-        sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self._home / "instances").mkdir(mode=0o700, exist_ok=True)
+        make_private(sockets)
+        make_private(self._home / "instances")
+        await asyncio.to_thread(clear_leavings, self._home)
         self._sockets = os.open(sockets, os.O_RDONLY | os.O_DIRECTORY)
         for folder in folders(self._home):
             if folder.has_shim():
@@ -165,6 +173,7 @@ class ProcessCompute:
 
     def _spawn(self, folder: Folder, launch: Launch, *, attempt: int, lock: int) -> None:
         last_exit = folder.marker("exit")
+        limits.release(folder.groups())  # a leftover's count of memory kills is not ours
         group = limits.create(limits.group_name(self._home, str(folder.id)), launch.limits)
         try:
             write_json(folder.spec, self._spec(folder, launch, group=group, attempt=attempt))
@@ -231,7 +240,7 @@ class ProcessCompute:
         if self._tasks.get(instance) is task:
             del self._tasks[instance]
             self._caretakers.pop(instance, None)
-            if not Folder(self._home, instance).exists():
+            if not (self._locks[instance].locked() or Folder(self._home, instance).exists()):
                 self._locks.pop(instance, None)
         if not task.cancelled() and (error := task.exception()):
             _log.error("forgetting failed instance=%s", instance, exc_info=error)

@@ -24,7 +24,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         recipe = Recipe(arguments.image, _read(arguments.conda_file))
         built = asyncio.run(build(recipe, Settings.read(home=arguments.home).home, _tell))
     except VerdazulError as error:
-        _tell("\n".join(error.problem.log_tail))
         _tell(f"{error.problem.code}: {error.problem}")
         return 1 if isinstance(error, UserError) else 2
     except KeyboardInterrupt:

@@ -32,7 +32,7 @@ from verdazul.environments.interpreters import discover
 from verdazul.environments.overlay import ServeSource, ensure_overlay, find_serve
 from verdazul.environments.plan import BuildPlan, plan
 from verdazul.environments.run_uv import run_uv
-from verdazul.model.errors import UserError
+from verdazul.model.errors import Fatal, UserError
 
 OnProgress = Callable[[str], None]
 _LOG_CHARACTERS = 1_000_000
@@ -45,9 +45,12 @@ async def build(recipe: Recipe, home: Path, on_progress: OnProgress) -> Built:
     and Fatal for what the machine lacks.
     """
     folders = Folders(home)
-    await asyncio.to_thread(folders.make)
-    planned = plan(recipe, await asyncio.to_thread(discover))
-    return await realise(planned, folders, find_serve(), on_progress)
+    try:
+        await asyncio.to_thread(folders.make)
+        planned = plan(recipe, await asyncio.to_thread(discover))
+        return await realise(planned, folders, find_serve(), on_progress)
+    except OSError as error:
+        raise Fatal(f"the machine refused: {error}", code="ImageBuildFailure") from error
 
 
 async def realise(
@@ -111,8 +114,7 @@ def _failure(lines: Sequence[str], planned: BuildPlan, folder: Path) -> UserErro
     return UserError(
         problem.message,
         code=problem.code,
-        fix=problem.fix,
-        where=f"{folder.parent.name}/failed/{folder.name}.log",
+        fix=f"{problem.fix} (full log: {folder.parent.name}/failed/{folder.name}.log)",
         log_tail=problem.log_tail,
     )
 

@@ -44,7 +44,7 @@ class CondaFile:
 def parse_conda(text: str) -> CondaFile:
     """Raises UserError (InvalidCondaFile) that names the line and the entry."""
     root = _compose(text)
-    entries = _key(root, "dependencies")
+    entries = _dependencies(root)
     if not isinstance(entries, SequenceNode):
         raise _bad(
             root, "it has no list `dependencies`", "add `dependencies:` with `- python=3.12`"
@@ -97,8 +97,11 @@ def _bad(node: Node, message: str, fix: str = "") -> UserError:
     )
 
 
-def _key(root: MappingNode, name: str) -> Node | None:
-    return next((value for key, value in root.value if key.value == name), None)
+def _dependencies(root: MappingNode) -> Node | None:
+    found = [(key, value) for key, value in root.value if key.value == "dependencies"]
+    if len(found) > 1:
+        raise _bad(found[1][0], "`dependencies` is given twice", "keep one")
+    return found[0][1] if found else None
 
 
 def _pip_lines(node: MappingNode) -> Iterator[PipLine]:

@@ -36,6 +36,9 @@ _NO_VERSION = re.compile(r"there (?:is|are) no versions? of (?P<what>\S+)")
 _OFFERED = re.compile(
     r"only (?:the following versions of )?(?P<what>\S+(?: [<>=!]\S+)?) .*available"
 )
+_BEYOND = re.compile(
+    r"Because only (?P<offered>\S+) (?:is|are) available and you require (?P<what>[^\s,]+)"
+)
 _NO_WHEEL = re.compile(
     r"(?P<what>\S+) has no (?:wheels|usable wheels|source distribution and no wheels)"
 )
@@ -44,7 +47,7 @@ _PYTHON = re.compile(
 )
 _BACKEND = re.compile(r"Failed to (?:download and )?build `(?P<what>[^`]+)`")
 _SYNTAX = re.compile(r"Couldn't parse requirement|error: Error parsing|Unexpected '")
-_GIT = re.compile(r"Git operation failed|failed to (?:clone|fetch)", re.IGNORECASE)
+_GIT = re.compile(r"Git operation failed|failed to clone into", re.IGNORECASE)
 _HASH = re.compile(r"Hash mismatch for `(?P<what>[^`]+)`")
 
 
@@ -97,6 +100,8 @@ def _package(text: str, _python: str) -> tuple[str, str] | None:
     meant = nearest(name)
     if missing["where"] == "cache":
         return f"package `{name}` is not in the cache, and uv is told to stay offline", "go online"
+    if missing["where"] == "pro":
+        return f"`--no-index` is given, and no `--find-links` has `{name}`", "allow an index"
     fix = f"did you mean `{meant}`?" if meant else "check its name (conda names may differ)"
     return f"there is no package `{name}` on the package index", fix
 
@@ -113,6 +118,10 @@ def _version(text: str, python: str) -> tuple[str, str] | None:
             f"`{wheel['what']}` is not offered for Python {python} on this machine",
             "name a newer version of the package, or a Python that it supports",
         )
+    beyond = _BEYOND.search(text)
+    if beyond:
+        fix = f"available: {beyond['offered']}"
+        return f"no version `{beyond['what']}` on the package index", fix
     absent = _NO_VERSION.search(text)
     if absent:
         return f"no version `{absent['what']}` on the package index", _offer(text)
@@ -138,7 +147,7 @@ def _build(text: str, python: str) -> tuple[str, str] | None:
             "name a newer version of it or an older Python, or install the compiler it asks for",
         )
     if _SYNTAX.search(text):
-        said = re.search(r"cause: (.*)|error: (.*)", text)
-        what = (said[1] or said[2]) if said else text
+        said = re.search(r"at position \d+ (.*)", text) or re.search(r"error: (.*)", text)
+        what = said[1] if said else text
         return f"a requirement cannot be read: {what[:300]}", "write it as `name==1.2`"
     return None

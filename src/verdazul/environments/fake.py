@@ -23,7 +23,8 @@ from verdazul.model.errors import Problem, UserError
 class FakeEnvironments:
     """`is_instant`: `prepare` builds at once; else the test calls `finish` or `fail`."""
 
-    def __init__(self, *, is_instant: bool = True) -> None:
+    def __init__(self, *, is_instant: bool = True, kept: int = 10) -> None:
+        self._kept = kept
         self._is_instant = is_instant
         self._states: dict[Recipe, EnvironmentState] = {}
         self._listeners: list[Callable[[Recipe], None]] = []
@@ -45,6 +46,11 @@ class FakeEnvironments:
 
     def forget_failure(self, recipe: Recipe) -> None:
         if isinstance(self.state(recipe), BuildFailed):
+            del self._states[recipe]
+
+    async def prune(self, keep: frozenset[Recipe]) -> None:
+        built = [recipe for recipe, state in self._states.items() if isinstance(state, Built)]
+        for recipe in [recipe for recipe in built if recipe not in keep][: -self._kept or None]:
             del self._states[recipe]
 
     def finish(self, recipe: Recipe) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from verdazul.core.environment import Recipe
 from verdazul.environments.conda import parse_conda
-from verdazul.environments.images import known_image, known_names
+from verdazul.environments.images import KnownImage, known_image, known_names
 from verdazul.environments.interpreters import Interpreter, choose
 from verdazul.model.errors import UserError
 
@@ -53,7 +53,7 @@ def ingredients(recipe: Recipe) -> Ingredients:
     if not recipe.conda.strip():
         if known is None:
             raise _unknown_image(recipe.image)
-        return Ingredients(image_python, known.requirements)
+        return Ingredients(image_python, known.requirements, notes=_stands_for(recipe.image, known))
     file = parse_conda(recipe.conda)
     python = image_python if file.python is None else file.python
     is_foreign = bool(recipe.image) and known is None
@@ -101,6 +101,13 @@ def _unknown_image(image: str) -> UserError:
         code="ImageBuildFailure",
         fix="give a conda_file that lists the packages, or a known image",
     )
+
+
+def _stands_for(image: str, known: KnownImage) -> tuple[str, ...]:
+    if not known.requirements:
+        return ()
+    packages = ", ".join(known.requirements)
+    return (f"image {image!r} is not run here; these of its packages are installed: {packages}",)
 
 
 def _unknown_ground(image: str) -> str:

@@ -25,7 +25,10 @@ _KILL_SECONDS = 5.0
 _KEPT_LINES = 400
 _LINE_BYTES = 4000
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_NOT_OURS = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
+_NOT_OURS = re.compile(
+    r"VERDAZUL_.*|VIRTUAL_ENV|CONDA_PREFIX|PYTHON(PATH|HOME|STARTUP)"
+    r"|UV_(PYTHON|SYSTEM_PYTHON|TARGET|PREFIX|PROJECT|PROJECT_ENVIRONMENT|WORKING_DIR)"
+)
 
 
 async def run_uv(
@@ -76,7 +79,7 @@ async def _start(
 
 def _environment() -> dict[str, str]:
     """Ours (proxies, certificates, index settings), without what points at our own Python."""
-    kept = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
+    kept = {name: value for name, value in os.environ.items() if not _NOT_OURS.fullmatch(name)}
     return kept | {
         "UV_NO_PROGRESS": "1",
         "UV_PYTHON_DOWNLOADS": "never",

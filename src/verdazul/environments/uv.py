@@ -45,7 +45,7 @@ class UvEnvironments:
         self._kept = kept
         self._slots = asyncio.Semaphore(max_builds)
         self._states: dict[Recipe, EnvironmentState] = {}
-        self._tasks: dict[Recipe, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._listeners: list[Callable[[Recipe], None]] = []
         self._interpreters: tuple[Interpreter, ...] = ()
@@ -66,7 +66,7 @@ class UvEnvironments:
 
     async def close(self) -> None:
         """End the running builds; they begin again when they are asked for again."""
-        running = list(self._tasks.values())
+        running = list(self._tasks)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -86,12 +86,12 @@ class UvEnvironments:
         return known
 
     def prepare(self, recipe: Recipe) -> None:
-        if recipe in self._tasks or not isinstance(self.state(recipe), Missing):
+        if not isinstance(self.state(recipe), Missing):
             return
         self._settle(recipe, Building("waiting for its turn"))
         task = asyncio.get_running_loop().create_task(self._run(recipe))
-        self._tasks[recipe] = task
-        task.add_done_callback(lambda _: self._tasks.pop(recipe, None))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def forget_failure(self, recipe: Recipe) -> None:
         if isinstance(self.state(recipe), BuildFailed):
@@ -100,7 +100,8 @@ class UvEnvironments:
 
     async def prune(self, keep: frozenset[Recipe]) -> None:
         """Remove environments that no recipe in `keep` needs, except the last used few."""
-        needed = {*keep, *self._tasks}
+        building = {r for r, state in self._states.items() if isinstance(state, Building)}
+        needed = keep | building
         states = [self.state(recipe) for recipe in needed]
         names = {_folder(state).name for state in states if isinstance(state, Built)}
         names |= {Path(state.serve_path).name for state in states if isinstance(state, Built)}

@@ -3,11 +3,11 @@
 How to wire it (inside the running event loop):
 
     plane = EnvoyDataPlane(home, host="127.0.0.1", port=8443, timeout_seconds=10.0)
-    await plane.start()     # or `async with plane:` (starts and stops); it adopts a running Envoy or starts one; PortInUse and such as UserError
+    await plane.start()     # adopts a running Envoy or starts one; PortInUse and such as UserError
     ...                     # plane.publish(...), .published, .endpoints, .routed; .pid, .version,
                             # .problem for status. Envoy is restarted whenever it dies.
     await plane.detach()    # leave Envoy serving (restart of the control plane); or
-    await plane.stop()      # end Envoy too
+    await plane.stop()      # end Envoy too (`async with plane:` is start and stop)
 
 The control API listens on home/run/api.sock. Trust home/certs/ca.pem, or ca-bundle.pem where a
 setting replaces the machine's authorities. `wrap` turns Envoy's command line into one that keeps

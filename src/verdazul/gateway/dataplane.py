@@ -85,12 +85,13 @@ class EnvoyDataPlane:
         """Return once the gateway serves what was acknowledged before.
 
         Takes over an Envoy that runs already. Raises UserError (PortInUse, ...) or Fatal; then
-        no Envoy is left that this would have to stop.
+        what was started here is ended, and an Envoy that served before goes on serving.
         """
         try:
             await self._start()
         except BaseException:
-            await self.stop()
+            await self._envoy.abandon()
+            await self._admin.aclose()
             raise
 
     async def _start(self) -> None:

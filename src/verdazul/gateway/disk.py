@@ -8,6 +8,7 @@ from pathlib import Path
 
 FOLDERS = (
     "run",
+    "logs",
     "certs",
     "gateway",
     "gateway/cds",

@@ -218,7 +218,8 @@ _RETRY_WHAT_WAS_NOT_SENT: Json = {
             },
         }
     ],
-    "host_selection_retry_max_attempts": 5,
+    # Each attempt draws a host at random; of two, five attempts would miss the other one often.
+    "host_selection_retry_max_attempts": 50,
     "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.02s"},
 }
 

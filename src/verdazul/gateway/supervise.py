@@ -108,6 +108,13 @@ class Envoy:
         await self._end_child()
         (self._launch.home / _RECORD).unlink(missing_ok=True)
 
+    async def abandon(self) -> None:
+        """End what we started; leave what we adopted."""
+        if self._child:
+            await self.stop()
+        else:
+            await self.detach()
+
     async def detach(self) -> None:
         """Let Envoy run on without us."""
         await self._unwatch()
@@ -133,6 +140,8 @@ class Envoy:
     async def _end_envoy(self, process: ProcessRecord | None) -> None:
         if process and await processes.end(process, grace_seconds=_GRACE_SECONDS):
             _log.info("end envoy pid=%d", process.pid)
+            if not self._child:
+                processes.reap(process.pid)  # an earlier EnvoyDataPlane of this very process
         self._process = None
 
     async def _keep_alive(self) -> None:

@@ -17,6 +17,7 @@ from verdazul.model.errors import Problem, UserError
 from verdazul.model.show import Key, dotted, shown
 
 MOST_VALUES = 20_000
+DEEPEST = 100
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = frozenset(_TAG + kind for kind in ("str", "int", "float", "bool", "timestamp", "value"))
 _NULL = _TAG + "null"
@@ -41,10 +42,25 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
 
 
+class _Shallow(yaml.SafeLoader):
+    """Gives up on nesting before Python does."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # stubs lack it
+            raise yaml.composer.ComposerError(problem="nested too deeply", problem_mark=mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
 def read_document(text: str, file: str) -> Document:
     """One YAML document that is a mapping. Raises UserError (InvalidYaml) naming file:line."""
     try:
-        nodes = list(itertools.islice(yaml.compose_all(text, Loader=yaml.SafeLoader), 2))
+        nodes = list(itertools.islice(yaml.compose_all(text, Loader=_Shallow), 2))
         return _document(nodes, file)
     except yaml.MarkedYAMLError as error:
         raise _invalid(error, file) from None
@@ -55,8 +71,6 @@ def read_document(text: str, file: str) -> Document:
             code="InvalidYaml",
             where=f"{file}:{line}",
         ) from None
-    except RecursionError:
-        raise UserError("nested too deeply", code="InvalidYaml", where=file) from None
 
 
 def _document(nodes: list[yaml.Node], file: str) -> Document:
@@ -90,17 +104,22 @@ class _Walk:
     open: set[int] = field(default_factory=set)
 
     def value(self, node: yaml.Node, key: Key) -> object:
-        self.count += 1
-        if self.count > MOST_VALUES:
-            raise self._refused(node, f"the file has more than {MOST_VALUES} values")
+        self._count(node)
+        if len(key) > DEEPEST:
+            raise self._refused(node, "nested too deeply")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
         if id(node) in self.open:
-            raise self._refused(node, "an alias stands inside of what it stands for")
+            raise self._refused(node, "an alias stands inside of what it stands for", at=key)
         self.open.add(id(node))
         found = self._collection(node, key)
         self.open.discard(id(node))
         return found
+
+    def _count(self, node: yaml.Node) -> None:
+        self.count += 1
+        if self.count > MOST_VALUES:
+            raise self._refused(node, f"the file has more than {MOST_VALUES} values")
 
     def _collection(self, node: yaml.Node, key: Key) -> object:
         if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
@@ -114,7 +133,7 @@ class _Walk:
         merged: dict[str, yaml.Node] = {}
         for name_node, value_node in node.value:
             if name_node.tag == _MERGE:
-                merged = {**self._merged(value_node), **merged}
+                merged = {**self._merged(value_node, key), **merged}
                 continue
             name = self._name(name_node)
             inner = (*key, name)
@@ -148,13 +167,19 @@ class _Walk:
             raise self._refused(node, f"{_kind(node)} stands where a key should be")
         return str(node.value)
 
-    def _merged(self, node: yaml.Node) -> dict[str, yaml.Node]:
+    def _merged(self, node: yaml.Node, key: Key) -> dict[str, yaml.Node]:
         """What `<<: *other` or `<<: [*one, *other]` adds; the first to name a key wins."""
+        if len(key) > DEEPEST:
+            raise self._refused(node, "nested too deeply")
         merged: dict[str, yaml.Node] = {}
         for source in reversed(list(_sources(node))):
+            self._count(source)
             if not isinstance(source, yaml.MappingNode):
                 raise self._refused(node, "`<<` takes a mapping, or a list of mappings")
-            merged.update({self._name(name): value for name, value in source.value})
+            for name, value in source.value:
+                if name.tag == _MERGE:
+                    merged.update(self._merged(value, (*key, "<<")))
+            merged.update({self._name(n): value for n, value in source.value if n.tag != _MERGE})
         return merged
 
     def _twice(self, key: Key, node: yaml.Node) -> None:
@@ -167,8 +192,10 @@ class _Walk:
             )
         )
 
-    def _refused(self, node: yaml.Node, message: str) -> UserError:
-        return UserError(message, code="InvalidYaml", where=f"{self.file}:{_line(node)}")
+    def _refused(self, node: yaml.Node, message: str, *, at: Key | None = None) -> UserError:
+        """At the line of a node; or of a key, where the node itself may be another line's."""
+        line = _line(node) if at is None else self.lines[at]
+        return UserError(message, code="InvalidYaml", where=f"{self.file}:{line}")
 
 
 def _sources(node: yaml.Node) -> Iterator[yaml.Node]:

@@ -261,8 +261,9 @@ def _resolve(
 
 def _take_conda(source: _Source, environment: dict[str, object]) -> None:
     """Replace `conda_file` by its text."""
-    if "conda_text" in environment:
-        key = ("environment", "conda_text")
+    key = ("environment", "conda_text")
+    if "conda_text" in environment and source.where(key):
+        # Our own word: right in a stored spec, unknown where a person writes.
         del environment["conda_text"]
         source.problems.append(
             unknown_key(key, DeploymentSpec, where=source.where(key), written=dotted(key))

@@ -181,8 +181,8 @@ def _child(spot: object, part: str | int) -> object:
 def _wrong_spot(spot: object, key: Key, flag: str) -> UserError:
     """There is nothing at `key`; say what there is instead."""
     above = dotted(key[:-1]) or "the top level"
-    if isinstance(spot, dict):
-        close = nearest(str(key[-1]), spot)
+    if isinstance(spot, dict) and isinstance(key[-1], str):
+        close = nearest(key[-1], spot)
         known = f"known there: {', '.join(spot)}" if spot else "nothing is there"
         return _refused(
             flag,

@@ -111,8 +111,7 @@ def _is(value: object) -> str:
 
 def _key(loc: Sequence[str | int]) -> Key:
     """Without the marks that pydantic adds for unions (`<inline>`) and for keys (`[key]`)."""
-    parts = [part for part in loc if not re.fullmatch(r"<\w+>|\[key\]", str(part))]
-    return tuple(_OWN_WORDS.get(part, part) if isinstance(part, str) else part for part in parts)
+    return tuple(part for part in loc if not re.fullmatch(r"<\w+>|\[key\]", str(part)))
 
 
 def _line(problem: Problem) -> tuple[str, int]:

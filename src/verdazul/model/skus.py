@@ -6,6 +6,7 @@ cores (`D8as`, `NC24ads`) are generated; the rest is listed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -33,7 +34,9 @@ def instance_type(name: str) -> InstanceType:
     found = _BY_NAME.get(name.lower())
     if found:
         return found
-    near = several_nearest(name, (known.name for known in INSTANCE_TYPES), count=3)
+    sizes = (known.name.removeprefix(PREFIX) for known in INSTANCE_TYPES)
+    size = re.sub(f"^{PREFIX}", "", name, flags=re.IGNORECASE)
+    near = [PREFIX + close for close in several_nearest(size, sizes, count=3)]
     raise UserError(
         f'instance_type "{name[:80]}" is not known',
         code="InvalidInstanceType",

@@ -123,10 +123,12 @@ def validated(
     try:
         spec = model.model_validate(mapping)
     except ValidationError as error:
-        for problem in problems_of(error, model, where=path, name=path):
-            # What could not be read is missing for validation: one complaint is enough.
-            if problem.where not in found.unread:
-                problems.append(replace(problem, where=""))
+        # What could not be read is missing for validation: one complaint is enough.
+        problems += [
+            replace(problem, where="")
+            for problem in problems_of(error, model, where=path, name=path)
+            if problem.where not in found.unread
+        ]
         raise refuse(problems, "the request body") from None
     if problems:
         raise refuse(problems, "the request body")

@@ -1,0 +1,187 @@
+"""Laws of routes in Envoy's words, and golden files of what they look like. No Envoy here."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from verdazul.core.route import Backend, DeploymentRoute, Route
+from verdazul.gateway.bootstrap import bootstrap
+from verdazul.gateway.resources import Unroutable, endpoint_routes
+from verdazul.gateway.snapshot import Snapshot, clusters_in, passage
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+DIGESTS = ("a" * 64, "b" * 64)
+BLUE = DeploymentRoute(
+    "Blue", 100, 5000, 500, 4, (Backend("credit.Blue.1-0", "unix:run/i/a.sock"),)
+)
+GREEN = DeploymentRoute("green", 0, 60_000, 250, 0, ())
+
+CASES: dict[str, tuple[str, object]] = {
+    "gateway_0_deployments": (
+        "only 404s that want the key first, then no-such-endpoint, then the control API",
+        [Route("Credit", DIGESTS, ())],
+    ),
+    "gateway_1_deployment": (
+        "header, then 404 for other headers, then all traffic; own timeout; digests, no keys",
+        [Route("Credit", DIGESTS, (BLUE,))],
+    ),
+    "gateway_2_deployments": (
+        "cumulative fractions 30 and 100 make 30/70; backends by unix socket and by port",
+        [
+            Route(
+                "Credit",
+                DIGESTS,
+                (
+                    replace(BLUE, weight=30),
+                    replace(GREEN, weight=70, backends=(Backend("g", "10.0.0.7:9000"),)),
+                ),
+            )
+        ],
+    ),
+}
+
+
+def check_golden(name: str, look_at: str, made: Mapping[str, Any]) -> None:
+    """Compare with the file; UPDATE_GOLDEN=1 writes it instead, for a person to read the diff."""
+    text = json.dumps({"look at": look_at, **made}, indent=1) + "\n"
+    path = GOLDEN / f"{name}.json"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text)
+    assert json.loads(path.read_text()) == json.loads(text)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_routes_in_envoys_words_are_as_reviewed(name: str) -> None:
+    look_at, routes = CASES[name]
+    assert isinstance(routes, list)
+
+    snapshot = Snapshot.of(routes)
+
+    check_golden(name, look_at, {"clusters": snapshot.clusters, "routes": snapshot.routes})
+
+
+def test_bootstrap_is_as_reviewed() -> None:
+    made = json.loads(bootstrap("127.0.0.1", 8443))
+    filters = made["static_resources"]["listeners"][0]["filter_chains"][0]["filters"]
+    lua = filters[0]["typed_config"]["http_filters"][0]["typed_config"]["default_source_code"]
+
+    assert "function envoy_on_request" in lua["inline_string"]
+    lua["inline_string"] = "(filter.lua)"
+    look_at = "TLS 1.2 at least; no reuse_port; local replies by flag; what callers may not send"
+    check_golden("gateway_bootstrap", look_at, made)
+
+
+names = st.sampled_from(["a", "b", "c", "d", "e"])
+backends = st.lists(st.sampled_from(["unix:run/1", "unix:run/2", "127.0.0.1:9"]), max_size=3)
+
+
+@st.composite
+def deployments(draw: st.DrawFn) -> tuple[DeploymentRoute, ...]:
+    chosen = draw(st.lists(names, unique=True, max_size=5))
+    cuts = sorted(draw(st.lists(st.integers(0, 100), min_size=4, max_size=4)))
+    parts = [b - a for a, b in zip([0, *cuts], [*cuts, 100], strict=True)]
+    sums_to_100 = draw(st.booleans()) and chosen
+    weights = [*parts[: len(chosen) - 1], 100 - sum(parts[: len(chosen) - 1])]
+    return tuple(
+        DeploymentRoute(
+            name,
+            weight if sums_to_100 else 0,
+            draw(st.integers(1, 300_000)),
+            draw(st.integers(0, 10_000)),
+            draw(st.integers(0, 100)),
+            tuple(Backend(f"{name}-{n}", a) for n, a in enumerate(draw(backends))),
+        )
+        for name, weight in zip(chosen, weights, strict=False)
+    )
+
+
+routes_strategy = st.dictionaries(
+    names.map(lambda name: f"endpoint-{name}"), deployments(), max_size=3
+).map(lambda made: [Route(name, DIGESTS, chosen) for name, chosen in made.items()])
+
+
+def named_clusters(routes: Mapping[str, Any]) -> set[str]:
+    (host,) = routes["virtual_hosts"]
+    found = {entry["route"]["cluster"] for entry in host["routes"] if "route" in entry}
+    return found - {"control-api"}
+
+
+@settings(max_examples=60)
+@given(routes_strategy, routes_strategy)
+def test_every_state_on_the_way_has_the_clusters_that_its_routes_name(
+    before: list[Route], after: list[Route]
+) -> None:
+    old, new = Snapshot.of(before), Snapshot.of(after)
+    clusters: dict[str, Any] = dict(old.clusters)
+    routes = old.routes
+
+    for file in passage(old.clusters, new):
+        if file.kind == "cds":
+            clusters = clusters_in(file.text)
+        else:
+            routes = json.loads(file.text)["resources"][0]
+        assert named_clusters(routes) <= set(clusters)
+
+    assert (clusters, routes) == (dict(new.clusters), new.routes)
+
+
+@settings(max_examples=30)
+@given(routes_strategy, st.randoms())
+def test_the_hash_depends_on_content_and_not_on_order(routes: list[Route], chance: Any) -> None:
+    shuffled = list(routes)
+    chance.shuffle(shuffled)
+
+    assert Snapshot.of(shuffled).content_hash == Snapshot.of(routes).content_hash
+    changed = [*routes, Route("yet-another", DIGESTS, ())]
+    assert Snapshot.of(changed).content_hash != Snapshot.of(routes).content_hash
+
+
+@given(deployments())
+def test_shares_of_the_random_number_are_exactly_the_weights(
+    chosen: tuple[DeploymentRoute, ...],
+) -> None:
+    made = endpoint_routes(Route("credit", DIGESTS, chosen))
+    unaddressed = [one for one in made[: len(made) // 2] if "headers" not in one["match"]]
+
+    def answering(number: int) -> str | None:
+        """What Envoy does: the first route whose fraction is above the request's number."""
+        for one in unaddressed:
+            fraction = one["match"].get("runtime_fraction", {"default_value": {"numerator": 100}})
+            if number < fraction["default_value"]["numerator"]:
+                return str(one["route"]["cluster"]) if "route" in one else None
+        raise AssertionError("a request fell through")
+
+    drawn = [answering(number) for number in range(100)]
+    for deployment in chosen:
+        assert drawn.count(f"credit.{deployment.name}") == deployment.weight
+
+
+@pytest.mark.parametrize(
+    ("route", "said"),
+    [
+        (Route("a/b", (), ()), "'a/b' is not a name"),
+        (Route("..", (), ()), "is not a name"),
+        (Route("a", (), (BLUE, replace(BLUE, name="blue", weight=0))), "two deployments of one"),
+        (Route("a", (), (replace(BLUE, weight=60),)), "sum to 60"),
+        (Route("a", (), (replace(BLUE, backends=(Backend("x", "host:1"),)),)), '"host:1"'),
+        (Route("a", (), (replace(BLUE, backends=(Backend("x", "1.2.3.4"),)),)), '"1.2.3.4"'),
+    ],
+)
+def test_a_route_that_breaks_its_promises_is_refused_with_what_is_wrong(
+    route: Route, said: str
+) -> None:
+    with pytest.raises(Unroutable, match=said):
+        Snapshot.of([route])
+
+
+def test_a_damaged_cluster_file_counts_as_none() -> None:
+    assert clusters_in("") == clusters_in("{") == clusters_in('{"resources": 1}') == {}
