@@ -140,6 +140,9 @@ class Environments(Protocol):
 
     def on_change(self, listener: Callable[[Recipe], None]) -> None: ...
 
+    def check(self, recipe: Recipe) -> None:
+        """Raise UserError for a recipe that nobody could build (a broken conda file)."""
+
     def state(self, recipe: Recipe) -> EnvironmentState:
         """How far it is, from memory and disk; never blocks for long."""
 

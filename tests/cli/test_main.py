@@ -65,6 +65,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["online-endpoint", "create", "-n", "credit", "--timeout", "-1"], "-1"),
         (["online-endpoint", "regenerate-keys", "-n", "x", "--key-type", "third"], "third"),
         (["online-endpoint", "show", "-n", "../../codes"], "is not a name"),
+        (["online-endpoint", "list", "--home", "~nobody-of-that-name/x"], "is no folder"),
     ],
 )
 def test_a_wrong_line_exits_1_and_says_what_is_wrong(

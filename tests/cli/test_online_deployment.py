@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.cli.arm_server import SIGNATURE, Api, Reply
+from tests.cli.arm_server import SIGNATURE, Api, Reply, refuse
 from tests.cli.conftest import Ran, Run
 
 from verdazul.model.errors import Problem
@@ -197,6 +197,18 @@ def test_all_traffic_stays_where_it_is_when_the_deployment_fails(
     run("online-deployment", "create", "-f", str(deployment_yaml), "--all-traffic")
 
     assert api.resources[credit]["properties"]["traffic"] == {"green": 100}
+
+
+def test_traffic_that_could_not_be_moved_is_told_apart_from_the_deployment(
+    api: Api, run: Run, deployment_yaml: Path
+) -> None:
+    api.answer_next("PUT", "/credit", refuse(409, "Conflict", "it is being deleted"))
+
+    ran = run("online-deployment", "create", "-f", str(deployment_yaml), "--all-traffic")
+
+    assert (ran.code, ran.out) == (1, "")
+    assert "it is being deleted" in ran.err
+    assert "update -n credit --traffic blue=100" in ran.err
 
 
 def test_all_traffic_cannot_be_had_without_waiting(api: Api, run: Run) -> None:

@@ -14,6 +14,7 @@ from verdazul.control.endpoints import Precondition
 from verdazul.control.loop import Gone
 from verdazul.core.keys import digest
 from verdazul.core.records import OperationState
+from verdazul.environments.fake import FakeEnvironments
 from verdazul.model.endpoint import EndpointSpec
 from verdazul.model.errors import Conflict, NotFound, PreconditionFailed, Problem, UserError
 from verdazul.model.status import ProvisioningState
@@ -170,11 +171,14 @@ def test_declaring_again_after_a_failure_tries_again_at_once() -> None:
 def test_environment_that_cannot_be_built_fails_the_operation() -> None:
     async def story() -> None:
         bench = Bench()
-        bench.environments = bench.world.environments  # type: ignore[assignment]  # the fake
+        bench.environments = FakeEnvironments(is_instant=False)
+        bench.world = replace(bench.world, environments=bench.environments)
         await bench.create_endpoint()
-        spec = await bench.spec(conda="dependencies:\n- python=3.11\n- numpy=1|2\n")
-        accepted = await deployments.put_deployment(bench.world, spec)
+        accepted = await bench.deploy()
+        await bench.look()
+        recipe = (await bench.state()).record.bundle.recipe
 
+        bench.environments.fail(recipe, Problem("x", "no version of `scikit-lern` exists"))
         await bench.settle()
 
         operation = await bench.ended(accepted)
@@ -182,6 +186,21 @@ def test_environment_that_cannot_be_built_fails_the_operation() -> None:
         assert operation.problem is not None
         assert operation.problem.code == "ImageBuildFailure"
         assert not bench.compute.world.bodies
+
+    asyncio.run(story())
+
+
+def test_conda_file_that_nobody_could_build_is_refused_at_once() -> None:
+    async def story() -> None:
+        bench = Bench()
+        await bench.create_endpoint()
+        spec = await bench.spec(conda="dependencies:\n- python=3.11\n- numpy=1|2\n")
+
+        with pytest.raises(UserError) as caught:
+            await deployments.put_deployment(bench.world, spec)
+
+        assert caught.value.problem.code == "InvalidCondaFile"
+        assert await bench.store.deployment("credit", "blue") is None
 
     asyncio.run(story())
 

@@ -26,7 +26,6 @@ def run(data):
     if word == "main": return threading.current_thread() is threading.main_thread()
     if word == "die": os._exit(7)
     if word == "kill": os.kill(os.getpid(), signal.SIGKILL)
-    if word == "group": os.killpg(os.getpgid(0), signal.SIGTERM)
     if word == "close": os.closerange(3, 100)
     if word == "meet":  # returns when two run at once
         open(os.path.join(folder, str(os.getpid())), "w").close()

@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 from verdazul.model.errors import UserError
 
 _WIDTH = 88
+LOCAL = "endpoints outside the running server (az's Docker mode) are not served"
+WEB = "there is no web page to open"
 OUTPUTS = ("json", "jsonc", "yaml", "yamlc", "table", "tsv", "none")
 Arguments = argparse.Namespace
 Subparsers = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for it
@@ -104,6 +106,20 @@ def add_command(
     )
     parser.set_defaults(run=run)
     return parser
+
+
+def add_resource_command(
+    commands: Subparsers[Any],
+    name: str,
+    run: Callable[..., Any],
+    *,
+    summary: str,
+    examples: Sequence[str],
+) -> argparse.ArgumentParser:
+    """Add a command on resources of the workspace, which az lets people name."""
+    return add_command(
+        commands, name, run, summary=summary, examples=examples, parents=[workspace_flags()]
+    )
 
 
 def not_yet(parser: argparse.ArgumentParser, *flags: str, why: str, takes: int = 0) -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from verdazul.cli import grammar, render
 from verdazul.cli.grammar import Arguments
-from verdazul.cli.online_endpoint import LOCAL, WEB, finish_delete, required_name
+from verdazul.cli.online_endpoint import finish_delete, required_name
 from verdazul.cli.session import Session, Work
-from verdazul.model.errors import NotFound, UserError
+from verdazul.model.errors import NotFound, UserError, VerdazulError
 
 if TYPE_CHECKING:
     from verdazul.client.connection import Answer
@@ -158,11 +158,17 @@ def _take_all_traffic(session: Session, work: Work, spec: DeploymentSpec) -> Non
     from verdazul.cli import specs
 
     endpoint = work.workspace.endpoint(spec.endpoint_name)
-    now = endpoint.get()
-    changed = specs.with_traffic(now.body, {spec.name: 100})
-    body = specs.endpoint_body(changed, session.settings)
     work.progress.happened(f'all traffic of endpoint "{spec.endpoint_name}" to {spec.name}')
-    work.finish(endpoint.replace(body, etag=now.etag))
+    try:
+        now = endpoint.get()
+        body = specs.endpoint_body(specs.with_traffic(now.body, {spec.name: 100}), session.settings)
+        work.finish(endpoint.replace(body, etag=now.etag))
+    except VerdazulError as error:
+        error.add_note(
+            f"the deployment is ready, only the traffic is not moved: verdazul online-endpoint "
+            f"update -n {spec.endpoint_name} --traffic {spec.name}=100"
+        )
+        raise
 
 
 def _existing(work: Work, endpoint: str, name: str) -> Answer:
@@ -198,7 +204,7 @@ def _check_container(container: str) -> None:
 
 
 def _declare_create(commands: grammar.Subparsers[Any]) -> None:
-    parser = grammar.add_command(
+    parser = grammar.add_resource_command(
         commands,
         "create",
         create,
@@ -208,7 +214,6 @@ def _declare_create(commands: grammar.Subparsers[Any]) -> None:
             "verdazul online-deployment create -f blue.yml --all-traffic",
             "verdazul online-deployment create -e credit -n green -f blue.yml --set tags.a=b",
         ],
-        parents=[grammar.workspace_flags()],
     )
     _file_flags(parser, file_required=True)
     parser.add_argument(
@@ -222,7 +227,7 @@ def _declare_create(commands: grammar.Subparsers[Any]) -> None:
 
 
 def _declare_update(commands: grammar.Subparsers[Any]) -> None:
-    parser = grammar.add_command(
+    parser = grammar.add_resource_command(
         commands,
         "update",
         update,
@@ -232,7 +237,6 @@ def _declare_update(commands: grammar.Subparsers[Any]) -> None:
             "verdazul online-deployment update -e credit -n blue --set instance_count=3",
             "verdazul online-deployment update -f blue.yml",
         ],
-        parents=[grammar.workspace_flags()],
     )
     _file_flags(parser, file_required=False)
     grammar.add_add_and_remove(parser)
@@ -254,14 +258,14 @@ def _file_flags(parser: Any, *, file_required: bool) -> None:
     )
     grammar.add_set(parser)
     grammar.add_wait(parser)
-    grammar.not_yet(parser, "--local", why=LOCAL)
-    grammar.not_yet(parser, "--local-enable-gpu", why=LOCAL)
-    grammar.not_yet(parser, "--vscode-debug", why=LOCAL)
-    grammar.not_yet(parser, "--web", why=WEB)
+    grammar.not_yet(parser, "--local", why=grammar.LOCAL)
+    grammar.not_yet(parser, "--local-enable-gpu", why=grammar.LOCAL)
+    grammar.not_yet(parser, "--vscode-debug", why=grammar.LOCAL)
+    grammar.not_yet(parser, "--web", why=grammar.WEB)
 
 
 def _declare_readers(commands: grammar.Subparsers[Any]) -> None:
-    one = grammar.add_command(
+    one = grammar.add_resource_command(
         commands,
         "show",
         show,
@@ -270,40 +274,37 @@ def _declare_readers(commands: grammar.Subparsers[Any]) -> None:
             "verdazul online-deployment show -e credit -n blue",
             "verdazul online-deployment show -e credit -n blue --query provisioning_state -o tsv",
         ],
-        parents=[grammar.workspace_flags()],
     )
     _names(one)
-    grammar.not_yet(one, "--local", why=LOCAL)
-    grammar.not_yet(one, "--web", why=WEB)
-    every = grammar.add_command(
+    grammar.not_yet(one, "--local", why=grammar.LOCAL)
+    grammar.not_yet(one, "--web", why=grammar.WEB)
+    every = grammar.add_resource_command(
         commands,
         "list",
         list_all,
         summary="List an endpoint's deployments.",
         examples=["verdazul online-deployment list -e credit -o table"],
-        parents=[grammar.workspace_flags()],
     )
     _endpoint_name(every)
-    grammar.not_yet(every, "--local", why=LOCAL)
+    grammar.not_yet(every, "--local", why=grammar.LOCAL)
 
 
 def _declare_delete(commands: grammar.Subparsers[Any]) -> None:
-    parser = grammar.add_command(
+    parser = grammar.add_resource_command(
         commands,
         "delete",
         delete,
         summary="Delete a deployment. Asks first; one that has traffic is refused.",
         examples=["verdazul online-deployment delete -e credit -n blue --yes"],
-        parents=[grammar.workspace_flags()],
     )
     _names(parser)
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     grammar.add_wait(parser)
-    grammar.not_yet(parser, "--local", why=LOCAL)
+    grammar.not_yet(parser, "--local", why=grammar.LOCAL)
 
 
 def _declare_get_logs(commands: grammar.Subparsers[Any]) -> None:
-    parser = grammar.add_command(
+    parser = grammar.add_resource_command(
         commands,
         "get-logs",
         get_logs,
@@ -313,7 +314,6 @@ def _declare_get_logs(commands: grammar.Subparsers[Any]) -> None:
             "verdazul online-deployment get-logs -e credit -n blue",
             "verdazul online-deployment get-logs -e credit -n blue -l 50 -o tsv | grep ERROR",
         ],
-        parents=[grammar.workspace_flags()],
     )
     _names(parser)
     parser.add_argument(
@@ -326,7 +326,7 @@ def _declare_get_logs(commands: grammar.Subparsers[Any]) -> None:
         metavar="TYPE",
         help="inference-server (default)",
     )
-    grammar.not_yet(parser, "--local", why=LOCAL)
+    grammar.not_yet(parser, "--local", why=grammar.LOCAL)
 
 
 def _names(parser: Any, *, required: bool = True) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from verdazul.cli import grammar, render
+from verdazul.cli import grammar, invoke, render
 from verdazul.cli.grammar import Arguments
 from verdazul.cli.session import Session, Work
 from verdazul.model.errors import Conflict, NotFound, UserError
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from verdazul.client.connection import Answer
     from verdazul.client.workspace import Resource
 
-LOCAL = "endpoints outside the running server (az's Docker mode) are not served"
-WEB = "there is no web page to open"
 _COLUMNS: tuple[render.Column, ...] = (
     ("Name", lambda endpoint: endpoint["name"]),
     ("State", lambda endpoint: endpoint.get("provisioning_state")),
@@ -32,7 +29,7 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
     _declare_readers(commands)
     _declare_delete(commands)
     _declare_keys(commands)
-    _declare_invoke(commands)
+    invoke.declare(commands)
 
 
 def traffic_text(traffic: dict[str, int]) -> str:
@@ -125,21 +122,6 @@ def regenerate_keys(session: Session, arguments: Arguments) -> None:
     session.note(f'the {arguments.key_type} key of endpoint "{arguments.name}" is {done}')
 
 
-def invoke(session: Session, arguments: Arguments) -> None:
-    """Send a request file as the endpoint's users would."""
-    from verdazul.client.scoring import ScoringRequest, score
-
-    body = _request_text(arguments.request_file)
-    with session.work() as work:
-        endpoint = work.workspace.endpoint(arguments.name)
-        url = str((endpoint.get().body["properties"] or {}).get("scoringUri") or "")
-        _check_deployment(work, arguments.name, arguments.deployment_name)
-        key = endpoint.act("listKeys").body["primaryKey"]
-        request = ScoringRequest(url, key, body, arguments.deployment_name or "")
-        text = score(work.workspace.connection, request)
-    render.show(text, session.how)
-
-
 def required_name(name: str | None) -> str:
     """Refuse a missing --name where a file could have named it."""
     if not name:
@@ -208,41 +190,8 @@ def _warn_of_lost_traffic(session: Session, old: dict[str, Any], new: dict[str, 
         )
 
 
-def _request_text(file: str | None) -> str:
-    if not file:
-        raise UserError(
-            "invoke needs a request to send", code="InvalidArguments", fix="pass --request-file"
-        )
-    try:
-        return Path(file).read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"request file {file} is not UTF-8 text (byte {error.start}); invoke sends text",
-            code="InvalidRequestFile",
-        ) from None
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise UserError(
-            f"cannot read request file {file!r}: {why}", code="InvalidRequestFile"
-        ) from None
-
-
-def _check_deployment(work: Work, endpoint: str, wanted: str | None) -> None:
-    names = [str(found["name"]) for found in work.workspace.deployments(endpoint).list()]
-    if not names:
-        raise NotFound(
-            "No deployment exists for this endpoint",
-            fix=f"create one with `verdazul online-deployment create -e {endpoint} -f FILE`",
-        )
-    if wanted and wanted.lower() not in {name.lower() for name in names}:
-        raise NotFound(
-            f"Deployment name {wanted} not found for this endpoint",
-            fix=f"it has: {', '.join(names)}",
-        )
-
-
 def _declare_create(commands: grammar.Subparsers[Any]) -> None:
-    parser = grammar.add_command(
+    parser = grammar.add_resource_command(
         commands,
         "create",
         create,
@@ -252,7 +201,6 @@ def _declare_create(commands: grammar.Subparsers[Any]) -> None:
             "verdazul online-endpoint create -f endpoint.yml",
             "verdazul online-endpoint create -f endpoint.yml -n credit2 --set tags.team=risk",
         ],
-        parents=[grammar.workspace_flags()],
     )
     _name(parser, required=False)
     parser.add_argument("-f", "--file", metavar="YAML", help="the endpoint's YAML file")
@@ -263,7 +211,7 @@ def _declare_create(commands: grammar.Subparsers[Any]) -> None:
 
 
 def _declare_update(commands: grammar.Subparsers[Any]) -> None:
-    parser = grammar.add_command(
+    parser = grammar.add_resource_command(
         commands,
         "update",
         update,
@@ -274,7 +222,6 @@ def _declare_update(commands: grammar.Subparsers[Any]) -> None:
             "verdazul online-endpoint update -n credit --set tags.team=risk",
             "verdazul online-endpoint update -f endpoint.yml",
         ],
-        parents=[grammar.workspace_flags()],
     )
     _name(parser, required=False)
     parser.add_argument("-f", "--file", metavar="YAML", help="the endpoint's YAML file")
@@ -293,7 +240,7 @@ def _declare_update(commands: grammar.Subparsers[Any]) -> None:
 
 
 def _declare_readers(commands: grammar.Subparsers[Any]) -> None:
-    one = grammar.add_command(
+    one = grammar.add_resource_command(
         commands,
         "show",
         show,
@@ -302,29 +249,26 @@ def _declare_readers(commands: grammar.Subparsers[Any]) -> None:
             "verdazul online-endpoint show -n credit",
             "verdazul online-endpoint show -n credit --query scoring_uri -o tsv",
         ],
-        parents=[grammar.workspace_flags()],
     )
     _name(one)
     _refuse(one, "--local", "--web")
-    every = grammar.add_command(
+    every = grammar.add_resource_command(
         commands,
         "list",
         list_all,
         summary="List all endpoints.",
         examples=["verdazul online-endpoint list -o table"],
-        parents=[grammar.workspace_flags()],
     )
     _refuse(every, "--local")
 
 
 def _declare_delete(commands: grammar.Subparsers[Any]) -> None:
-    parser = grammar.add_command(
+    parser = grammar.add_resource_command(
         commands,
         "delete",
         delete,
         summary="Delete an endpoint and all its deployments. Asks first.",
         examples=["verdazul online-endpoint delete -n credit --yes"],
-        parents=[grammar.workspace_flags()],
     )
     _name(parser)
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
@@ -333,7 +277,7 @@ def _declare_delete(commands: grammar.Subparsers[Any]) -> None:
 
 
 def _declare_keys(commands: grammar.Subparsers[Any]) -> None:
-    get = grammar.add_command(
+    get = grammar.add_resource_command(
         commands,
         "get-credentials",
         get_credentials,
@@ -341,17 +285,15 @@ def _declare_keys(commands: grammar.Subparsers[Any]) -> None:
         examples=[
             "verdazul online-endpoint get-credentials -n credit --query primaryKey -o tsv",
         ],
-        parents=[grammar.workspace_flags()],
     )
     _name(get)
-    renew = grammar.add_command(
+    renew = grammar.add_resource_command(
         commands,
         "regenerate-keys",
         regenerate_keys,
         summary="Replace one key of an endpoint. The other goes on working, so that callers can "
         "move over without a break. The new key is shown by get-credentials.",
         examples=["verdazul online-endpoint regenerate-keys -n credit --key-type secondary"],
-        parents=[grammar.workspace_flags()],
     )
     _name(renew)
     renew.add_argument(
@@ -362,27 +304,6 @@ def _declare_keys(commands: grammar.Subparsers[Any]) -> None:
         help="which one (default: primary)",
     )
     grammar.add_wait(renew)
-
-
-def _declare_invoke(commands: grammar.Subparsers[Any]) -> None:
-    parser = grammar.add_command(
-        commands,
-        "invoke",
-        invoke,
-        summary="Send a request to an endpoint and print the answer as a JSON string (-o tsv: as "
-        "it is).",
-        examples=[
-            "verdazul online-endpoint invoke -n credit --request-file request.json",
-            "verdazul online-endpoint invoke -n credit -d green -r request.json -o tsv",
-        ],
-        parents=[grammar.workspace_flags()],
-    )
-    _name(parser)
-    parser.add_argument("-r", "--request-file", metavar="FILE", help="what to send, as it is")
-    parser.add_argument(
-        "-d", "--deployment-name", metavar="NAME", help="this one, whatever the traffic says"
-    )
-    _refuse(parser, "--local")
 
 
 def _name(parser: Any, *, required: bool = True) -> None:
@@ -397,6 +318,6 @@ def _name(parser: Any, *, required: bool = True) -> None:
 
 def _refuse(parser: Any, *flags: str) -> None:
     if "--local" in flags:
-        grammar.not_yet(parser, "--local", why=LOCAL)
+        grammar.not_yet(parser, "--local", why=grammar.LOCAL)
     if "--web" in flags:
-        grammar.not_yet(parser, "--web", "-e", why=WEB)
+        grammar.not_yet(parser, "--web", "-e", why=grammar.WEB)

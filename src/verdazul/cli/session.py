@@ -41,7 +41,7 @@ class Session:
         """Read the global flags. Raises UserError for a bad --query, setting or workspace."""
         home = getattr(arguments, "home", None)
         session = cls(
-            settings=Settings.read(home=Path(home).expanduser().absolute() if home else None),
+            settings=Settings.read(home=_folder(home) if home else None),
             how=render.Format(getattr(arguments, "output", ""), getattr(arguments, "query", "")),
             quiet=getattr(arguments, "only_show_errors", False),
             verbose=getattr(arguments, "verbose", False),
@@ -129,3 +129,10 @@ class Work:
         self.finish(answer, more=more)
         body: dict[str, Any] = resource.get().body
         return body
+
+
+def _folder(text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise UserError(f"--home {text!r} is no folder: {error}", code="InvalidSetting") from None

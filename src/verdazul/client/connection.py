@@ -233,11 +233,11 @@ def _refusal(response: httpx.Response) -> VerdazulError:
         f"{excerpt(response.text) or response.reason_phrase}",
     )
     problem = problem_of(body, otherwise=plain)
-    if status == httpx.codes.UNAUTHORIZED and not problem.fix:
+    if status == httpx.codes.UNAUTHORIZED:
         return UserError(
             f"the server refused the token: {problem.message}",
             code=problem.code,
-            fix="check VERDAZUL_TOKEN_FILE, VERDAZUL_ADDRESS and --home belong together",
+            fix="check that VERDAZUL_TOKEN_FILE, VERDAZUL_ADDRESS and --home belong together",
         )
     return _family(status).of(problem)
 

@@ -172,7 +172,7 @@ class ProcessCompute:
         raise BlockingIOError("its last run has not ended yet")
 
     def _spawn(self, folder: Folder, launch: Launch, *, attempt: int, lock: int) -> None:
-        last_exit = folder.marker("exit")
+        last_run = {name: folder.marker(name) for name in ("launch", *MARKERS)}
         limits.release(folder.groups())  # a leftover's count of memory kills is not ours
         group = limits.create(limits.group_name(self._home, str(folder.id)), launch.limits)
         try:
@@ -182,17 +182,19 @@ class ProcessCompute:
             pid = shim_launch.spawn(folder.spec, lock=lock)
         except OSError:
             limits.release(group.folders)
-            self._undo(folder, last_exit)
+            self._undo(folder, last_run)
             raise
         shim = record_of(pid) or ProcessRecord(pid, "ended already")
         self._look_after(Caretaker(folder, self._around, shim=shim), folder)
 
-    def _undo(self, folder: Folder, last_exit: dict[str, object] | None) -> None:
+    def _undo(self, folder: Folder, last_run: Mapping[str, dict[str, object] | None]) -> None:
         """A start that did not happen leaves things as they were."""
-        if last_exit is None:
+        if last_run["exit"] is None:
             folder.remove()
-        else:
-            folder.mark("exit", **last_exit)
+            return
+        for name, content in last_run.items():
+            if content is not None:
+                folder.mark(name, **content)
 
     def _spec(
         self, folder: Folder, launch: Launch, *, group: limits.Group, attempt: int

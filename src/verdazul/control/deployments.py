@@ -123,6 +123,7 @@ async def _record(
     now = world.clock.now()
     spec = spec.model_copy(update={"endpoint_name": endpoint.name})
     bundle = await resolve(world, spec)
+    world.environments.check(bundle.recipe)
     if known is None:
         await _refuse_over_limit(world, endpoint)
         return DeploymentRecord(spec, bundle, 1, world.ids.new(), now, now)

@@ -80,6 +80,7 @@ async def put_endpoint(
     Raises UserError for what cannot be, Conflict while another operation holds it.
     """
     refuse_unsupported(spec)
+    _refuse_elsewhere(world, spec)
     known = await world.store.endpoint(spec.name)
     what = f'endpoint "{spec.name}"'
     (precondition or Precondition()).check(what, known.generation if known else None)
@@ -215,6 +216,17 @@ async def existing_endpoint(world: World, name: str) -> EndpointRecord:
 def canceled(operation: Operation, now: float) -> Operation:
     """The same operation, overtaken by a deletion."""
     return replace(operation, state=OperationState.CANCELED, finished_at=now)
+
+
+def _refuse_elsewhere(world: World, spec: EndpointSpec) -> None:
+    here = world.settings.location
+    if spec.location and spec.location.lower() != here.lower():
+        raise UserError(
+            f'endpoint "{spec.name}" names location {spec.location!r}; this workspace is in '
+            f"{here!r}",
+            code="InvalidLocation",
+            fix=f"leave `location` out, or start Verdazul with VERDAZUL_LOCATION={spec.location}",
+        )
 
 
 def _refuse_deleting(record: EndpointRecord) -> None:

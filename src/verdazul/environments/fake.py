@@ -33,6 +33,9 @@ class FakeEnvironments:
     def on_change(self, listener: Callable[[Recipe], None]) -> None:
         self._listeners.append(listener)
 
+    def check(self, recipe: Recipe) -> None:
+        ingredients(recipe)
+
     def state(self, recipe: Recipe) -> EnvironmentState:
         return self._states.get(recipe, Missing())
 

@@ -27,7 +27,7 @@ from verdazul.environments.build import realise
 from verdazul.environments.folders import Folders, is_built, prune, python_of, sweep, touch
 from verdazul.environments.interpreters import Interpreter, discover
 from verdazul.environments.overlay import ServeSource, find_serve
-from verdazul.environments.plan import plan, recipe_key
+from verdazul.environments.plan import ingredients, plan, recipe_key
 from verdazul.model.errors import Problem, UserError, VerdazulError
 
 _log = logging.getLogger(__name__)
@@ -73,6 +73,9 @@ class UvEnvironments:
 
     def on_change(self, listener: Callable[[Recipe], None]) -> None:
         self._listeners.append(listener)
+
+    def check(self, recipe: Recipe) -> None:
+        ingredients(recipe)
 
     def state(self, recipe: Recipe) -> EnvironmentState:
         known = self._states.get(recipe)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class VerdazulError(Exception):
         super().__init__(str(self.problem))
 
     @classmethod
-    def of(cls, problem: Problem) -> VerdazulError:
+    def of(cls, problem: Problem) -> Self:
         """Raise an existing Problem."""
         return cls(
             problem.message,

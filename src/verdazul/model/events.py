@@ -1,4 +1,7 @@
-"""What happened to an endpoint, one line each, with its why. Events are for people; no code reads them."""
+"""What happened to an endpoint, one line each, with its why.
+
+Events are for people; no code reads them.
+"""
 
 from __future__ import annotations
 
