@@ -189,6 +189,13 @@ def test_only_show_errors_silences_progress(api: Api, run: Run) -> None:
     assert (ran.code, ran.err) == (0, "")
 
 
+def test_verbose_says_which_server_and_workspace_are_asked(api: Api, run: Run) -> None:
+    ran = run("online-endpoint", "list", "--verbose")
+
+    assert ran.json == []
+    assert f"server {api.address}, trusting the system\nworkspace /subscriptions/" in ran.err
+
+
 def test_debug_shows_requests_without_the_token(run: Run) -> None:
     ran = run("online-endpoint", "list", "--debug")
 

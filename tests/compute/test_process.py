@@ -26,13 +26,15 @@ from tests.contract.compute_worlds import (
     vanish,
 )
 from verdazul import processes
-from verdazul.compute import limits
-from verdazul.compute.folder import Folder
+from verdazul.compute import limits, shim
+from verdazul.compute.folder import Folder, folders
 from verdazul.compute.sweep import stop_all
 from verdazul.core.instance import Instance, Limits, Phase
 from verdazul.model.errors import Retryable
 
 A = instance_id()
+# gives the boot three seconds of the worlds' fast timer; then one "no" is enough
+LATE = replace(QUICK, initial_delay=30)
 ROOT = Path(__file__).parents[2]
 
 
@@ -106,9 +108,9 @@ async def _just_ready(world: ProcessWorld) -> None:
 def test_killed_shim_takes_its_process_along_and_the_instance_is_exited(tmp_path: Path) -> None:
     async def test(world: ProcessWorld) -> None:
         await ready(world, "forks")
-        shim, child = Folder(world.home, A).processes()
+        holder, child = Folder(world.home, A).processes()
 
-        os.kill(shim.pid, signal.SIGKILL)
+        os.kill(holder.pid, signal.SIGKILL)
 
         dead = await reach(world, A, Phase.EXITED)
         assert dead.exit is not None
@@ -160,7 +162,7 @@ def test_frozen_process_can_be_stopped(tmp_path: Path) -> None:
 
 def test_failed_liveness_ends_the_instance_and_says_so(tmp_path: Path) -> None:
     async def test(world: ProcessWorld) -> None:
-        await world.compute.start(A, replace(world.launch(), liveness=QUICK), attempt=1)
+        await world.compute.start(A, replace(world.launch(), liveness=LATE), attempt=1)
         await reach(world, A, Phase.READY)
 
         (Folder(world.home, A).work / "sick").touch()
@@ -303,10 +305,10 @@ def test_what_died_while_we_were_away_is_exited_at_once(tmp_path: Path) -> None:
     async def test(world: ProcessWorld) -> None:
         await ready(world)
         await world.real.close()
-        shim = Folder(world.home, A).processes()[0]
-        os.kill(shim.pid, signal.SIGKILL)
-        await processes.gone(shim, timeout_seconds=5)
-        processes.reap(shim.pid)
+        holder = Folder(world.home, A).processes()[0]
+        os.kill(holder.pid, signal.SIGKILL)
+        await processes.gone(holder, timeout_seconds=5)
+        processes.reap(holder.pid)
 
         await world.restart()
 
@@ -383,3 +385,37 @@ def test_everything_can_be_stopped_without_a_control_plane(tmp_path: Path) -> No
     assert left_over(tmp_path / "home") == []
     assert list((tmp_path / "home" / "instances").iterdir()) == []
     assert asyncio.run(stop_all(tmp_path / "home")) == ()
+
+
+def test_instance_that_is_just_being_born_is_stopped_too(tmp_path: Path) -> None:
+    async def start_and_leave() -> None:
+        world = ProcessWorld(tmp_path)
+        await world.open()
+        for n in range(3):
+            await world.compute.start(instance_id(n=n), world.launch(), attempt=1)
+        unwritten = [f for f in folders(world.home) if not f.processes()]
+        await world.real.close()
+        assert unwritten, "start returns before its shim has told its name"
+        await stop_all(world.home)
+
+    asyncio.run(start_and_leave())
+
+    assert left_over(tmp_path / "home") == []
+
+
+def test_shim_that_cannot_write_itself_down_runs_nothing(tmp_path: Path) -> None:
+    spec = {
+        "argv": ["/bin/touch", str(tmp_path / "it-ran")],
+        "folder": str(tmp_path / "gone"),
+        "log": str(tmp_path / "log.txt"),
+        "log_bytes": 1000,
+        "log_files": 1,
+        "grace_seconds": 1,
+    }
+
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", shim.__file__, json.dumps(spec)], check=False
+    )
+
+    assert ended.returncode == shim.CANNOT_RUN
+    assert not (tmp_path / "it-ran").exists()

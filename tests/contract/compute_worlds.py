@@ -35,7 +35,10 @@ def instance_id(
     return InstanceId(endpoint, deployment, revision, n)
 
 
-QUICK = Probe(initial_delay=1, period=1, timeout=1, failure_threshold=1)
+# One "no" is enough; a slow boot is no "no": the listening socket lets the probe wait for it.
+QUICK = Probe(initial_delay=1, period=1, timeout=10, failure_threshold=1)
+# Notices silence after one second, but leaves the boot its time.
+ALERT = Probe(initial_delay=100, period=1, timeout=1, failure_threshold=1)
 PATIENT = Probe(initial_delay=10, period=10, timeout=2, failure_threshold=30)
 
 

@@ -1,4 +1,4 @@
-"""One real Verdazul in a home of its own, driven as a person drives it: by the command and HTTPS."""
+"""One real Verdazul in a home of its own, driven as a person drives it: by command and HTTPS."""
 
 from __future__ import annotations
 

@@ -63,6 +63,15 @@ class Worker(asyncio.Protocol):
         self._is_held = False
         self._silence: asyncio.TimerHandle | None = None
 
+    @property
+    def is_alive(self) -> bool:
+        """As far as has been heard: neither its exit nor the end of its link."""
+        return self.is_open and self.status is None
+
+    @property
+    def is_ready(self) -> bool:
+        return self.is_alive and self.ready_at is not None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  # narrows the type
         self._transport = transport

@@ -61,7 +61,8 @@ class Pool:
 
     @property
     def ready(self) -> int:
-        return sum(worker.ready_at is not None for worker in self._workers.values())
+        """How many workers take requests: idle and busy ones."""
+        return sum(worker.is_ready for worker in self._workers.values())
 
     @property
     def waiting(self) -> int:
@@ -144,10 +145,11 @@ class Pool:
 
     def link_closed(self, worker: Worker) -> None:
         """It has died, is about to, or its script closed our socket: then it is killed."""
+        self._retire(worker)
         if worker.status is not None:
             self._bury(worker)
         elif not self._stopping:
-            self._later(_ABORT_SECONDS, lambda: self._kill(worker, signal.SIGKILL))
+            self._later(_ABORT_SECONDS, lambda: self._end_deaf(worker))
 
     def _read_news(self) -> None:
         while True:
@@ -200,6 +202,7 @@ class Pool:
         if worker is None:
             return
         worker.status = status
+        self._retire(worker)
         if worker.is_open:  # its last answer may still be on the way
             self._later(_LAST_WORDS_SECONDS, worker.hang_up)
         else:
@@ -241,7 +244,8 @@ class Pool:
             call.begin(_answer(frame))
             return
         worker.call = None
-        self._next(worker)
+        if worker.is_alive:
+            self._next(worker)
         if frame.kind is Kind.ANSWER:
             call.answer(_answer(frame))
         elif frame.kind is Kind.END:
@@ -262,6 +266,12 @@ class Pool:
         worker.send(call.pieces)
         call.pieces = ()
         self._watch(worker)
+
+    def _retire(self, worker: Worker) -> None:
+        """Send it nothing more."""
+        worker.unwatch()
+        if worker in self._idle:
+            self._idle.remove(worker)
 
     def _running(self, call: Call) -> Worker | None:
         return next((each for each in self._workers.values() if each.call is call), None)
@@ -286,6 +296,11 @@ class Pool:
         self._kill(worker, signal.SIGABRT)
         self._later(_ABORT_SECONDS, lambda: self._kill(worker, signal.SIGKILL))
 
+    def _end_deaf(self, worker: Worker) -> None:
+        if worker.status is None:
+            worker.doom = worker.doom or "the script closed the server's socket"
+            self._kill(worker, signal.SIGKILL)
+
     def _kill(self, worker: Worker, number: int) -> None:
         if worker.pid is not None and worker.status is None:
             self._nursery.kill(worker.pid, number)
@@ -296,9 +311,6 @@ class Pool:
         if token is None or worker.status is None:
             return
         del self._workers[token]
-        worker.unwatch()
-        if worker in self._idle:
-            self._idle.remove(worker)
         how = worker.doom or exits.describe(worker.status)
         if self._stopping:
             self._settle()

@@ -6,7 +6,7 @@ socket; when that ends, so does the worker, through the interpreter's ordinary e
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import faulthandler
 import os
 import select
@@ -32,16 +32,24 @@ def serve(link: socket.socket, settings: Settings, *, parent: int) -> int:
     logs.hook_print()
     for name in _PRIVATE:
         os.environ.pop(name, None)
-    with link, contextlib.suppress(frames.LinkLost):
-        try:
-            loaded = script.load(settings)
-        except BootFailure as failure:
-            frames.send(link, Kind.FAILED, body=failure.problem.to_json())
-            return EXIT_CODE
-        logs.server.info("Scoring timeout is set to %d", settings.scoring_timeout_ms)
-        frames.send(link, Kind.READY)
-        logs.server.info("Worker with pid %d ready for serving traffic", os.getpid())
-        _run_requests(link, loaded, settings.scoring_timeout_ms)
+    try:
+        return _serve(link, settings)
+    except frames.LinkLost as lost:
+        if getattr(lost.__cause__, "errno", None) == errno.EBADF:
+            logs.server.error("the script closed the server's socket; this worker ends")
+        return 1
+
+
+def _serve(link: socket.socket, settings: Settings) -> int:
+    try:
+        loaded = script.load(settings)
+    except BootFailure as failure:
+        frames.send(link, Kind.FAILED, body=failure.problem.to_json())
+        return EXIT_CODE
+    logs.server.info("Scoring timeout is set to %d", settings.scoring_timeout_ms)
+    frames.send(link, Kind.READY)
+    logs.server.info("Worker with pid %d ready for serving traffic", os.getpid())
+    _run_requests(link, loaded, settings.scoring_timeout_ms)
     return 0
 
 

@@ -26,7 +26,8 @@ def run(data):
     if word == "main": return threading.current_thread() is threading.main_thread()
     if word == "die": os._exit(7)
     if word == "kill": os.kill(os.getpid(), signal.SIGKILL)
-    if word == "close": os.closerange(3, 100)
+    if word in ("close", "deaf"): os.closerange(3, 100)
+    if word == "deaf": time.sleep(60)
     if word == "meet":  # returns when two run at once
         open(os.path.join(folder, str(os.getpid())), "w").close()
         while len(os.listdir(folder)) < 2: time.sleep(0.001)
@@ -46,7 +47,7 @@ def run(data):
             finally: open(os.path.join(folder, "closed"), "w").close()
         return items()
     if word == "orphan":
-        if os.fork() == 0: time.sleep(60); os._exit(0)
+        if os.fork() == 0: time.sleep(5); os._exit(0)
         os._exit(1)
     return data
 """
@@ -139,6 +140,26 @@ def test_a_probe_is_truthful_while_no_worker_lives() -> None:
         assert response.message == "every worker has died; they are being replaced"
 
 
+def test_a_process_left_behind_by_a_dead_worker_catches_no_requests() -> None:
+    script = """
+import os, signal, threading, time
+def init(): pass
+def run(data):
+    if data == "x": return data
+    if os.fork() == 0: time.sleep(5); os._exit(0)
+    threading.Timer(0.2, os._exit, [1]).start()
+"""
+    with Server(script) as server:
+        assert server.ready().score("leave one behind").status == 200
+        eventually(partial(has_died_idle, server))
+
+        assert {server.score("x").status for _ in range(50)} == {200}
+
+
+def has_died_idle(server: Server) -> bool:
+    return server.ask("GET", "/").status == 503
+
+
 def has_seen_deaths(server: Server, count: int) -> bool:
     return server.log.count(" died: ") == count
 
@@ -148,12 +169,20 @@ def unhealthy(server: Server) -> object:
     return response if response.status == 503 else None
 
 
-def test_a_script_that_closes_our_socket_loses_its_worker_not_the_server() -> None:
+@pytest.mark.parametrize(
+    ("word", "how"),
+    [("close", "exit code 1"), ("deaf", "the script closed the server's socket")],
+)
+def test_a_script_that_closes_our_socket_loses_its_worker_not_the_server(
+    word: str, how: str
+) -> None:
     with Server(SCRIPT) as server:
-        response = server.ready().score("close")
+        response = server.ready().score(word)
 
         assert response.status == 500
+        assert response.message.endswith(f": {how}.")
         assert server.score("x").status == 200
+        assert ("the script closed the server's socket; this" in server.log) is (word == "close")
 
 
 def test_a_worker_silent_too_long_is_replaced_and_shows_where_it_hung(tmp_path: Path) -> None:

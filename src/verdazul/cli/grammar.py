@@ -51,7 +51,7 @@ def global_flags() -> argparse.ArgumentParser:
     )
     group.add_argument("--query", metavar="JMESPATH", help="choose what to print (jmespath.org)")
     group.add_argument("--home", metavar="DIR", help="Verdazul's folder (VERDAZUL_HOME)")
-    group.add_argument("--verbose", action="store_true", help="say more on stderr")
+    group.add_argument("--verbose", action="store_true", help="say which server is asked")
     group.add_argument("--debug", action="store_true", help="show requests, without secrets")
     group.add_argument("--only-show-errors", action="store_true", help="no progress, no warnings")
     return parser

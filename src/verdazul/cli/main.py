@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,6 +101,8 @@ def _exit_code(error: VerdazulError) -> int:
 
 def _our_mistake(error: Exception, words: Sequence[str]) -> int:
     if "--debug" in words:
+        import traceback
+
         render.say(traceback.format_exc())
     problem = Problem(
         "CommandFailed",

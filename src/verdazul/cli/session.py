@@ -69,6 +69,8 @@ class Session:
         from verdazul.client.workspace import Workspace
 
         server = locate(self.settings.home, os.environ)
+        self.detail(f"server {server.address}, trusting {server.ca or 'the system'}")
+        self.detail(f"workspace {self.workspace_id}")
         with Connection(server, trace=self._trace) as connection, progress(quiet=self.quiet) as on:
             yield Work(Workspace(connection, self.workspace_id), on, Patience(self.timeout_seconds))
 

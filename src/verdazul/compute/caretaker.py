@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from verdazul import processes
 from verdazul.compute import probes
 from verdazul.compute.folder import Folder
-from verdazul.compute.sweep import forget, sweep
+from verdazul.compute.sweep import forget, living_shim, sweep
 from verdazul.core.instance import Launch, Probe
 from verdazul.ports import Clock
 from verdazul.processes import ProcessRecord
 
 _SHIM_MARGIN_SECONDS = 5.0
-_RECORD_PAUSE = 0.01
-_RECORD_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class Caretaker:
         self._told_to_end.set()
 
     async def run(self) -> None:
-        shim = self._shim or await self._recorded_shim()
+        shim = self._shim or await living_shim(self._folder)
         if shim is not None:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._probe()), group.create_task(self._end(shim))]
@@ -59,16 +57,6 @@ class Caretaker:
             processes.reap(shim.pid)
         await settle(self._folder, at=self._around.clock.now())
         self._around.changed(self._folder.id.endpoint)
-
-    async def _recorded_shim(self) -> ProcessRecord | None:
-        """An adopted shim may have been born a moment ago: it writes its name down first thing."""
-        for _ in range(int(_RECORD_SECONDS / _RECORD_PAUSE)):
-            if found := self._folder.processes():
-                return found[0]
-            if not self._folder.has_shim():
-                return None
-            await asyncio.sleep(_RECORD_PAUSE)
-        return None
 
     async def _end(self, shim: ProcessRecord) -> None:
         if not (self._folder.marker("stopping") or self._folder.marker("verdict")):

@@ -215,6 +215,7 @@ class Shim:
                 return
 
     def _record(self, limits_refused: str = "") -> None:
+        """Write down who we are. Raises OSError: a process that nobody knows of must not run."""
         if self.spec.folder is None:
             return
         state = {
@@ -238,7 +239,7 @@ class Shim:
             "error": self.error,
         }
         if self.spec.folder is not None:
-            write_json(f"{self.spec.folder}/exit.json", ended)
+            quietly(write_json, f"{self.spec.folder}/exit.json", ended)
         elif self.error:
             sys.stderr.write(self.error + "\n")
         if self.spec.socket:
@@ -380,13 +381,10 @@ def prctl(option: int, value: int) -> None:
 
 
 def write_json(path: str, content: object) -> None:
-    """All or nothing, also across a power cut."""
+    """All or nothing, also across a power cut. Raises OSError."""
     temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        write_text(temporary, json.dumps(content), sync=True)
-        os.replace(temporary, path)  # noqa: PTH105
-    except OSError as error:  # the folder is gone or the disk full: there is nobody to tell
-        sys.stderr.write(f"{path}: {error}\n")
+    write_text(temporary, json.dumps(content), sync=True)
+    os.replace(temporary, path)  # noqa: PTH105
 
 
 def write_text(path: str, text: str, *, sync: bool = False) -> None:
@@ -427,7 +425,7 @@ def main() -> int:
             sys.stderr.write(f"{error}\n")
         else:
             ended = {"code": None, "signal": None, "at": now(), "error": str(error)}
-            write_json(f"{spec.folder}/exit.json", ended)
+            quietly(write_json, f"{spec.folder}/exit.json", ended)
         return CANNOT_RUN
 
 

@@ -16,10 +16,13 @@ from verdazul import processes
 from verdazul.compute import limits, logs
 from verdazul.compute.folder import Folder, folders
 from verdazul.core.instance import InstanceId
+from verdazul.processes import ProcessRecord
 
 _ROUNDS = 20
 _MARGIN_SECONDS = 5.0
 _DEFAULT_GRACE_SECONDS = 10.0
+_BIRTH_SECONDS = 30.0
+_BIRTH_PAUSE = 0.01
 
 
 def sweep(folder: Folder) -> None:
@@ -40,6 +43,17 @@ def forget(folder: Folder) -> None:
     folder.remove()
 
 
+async def living_shim(folder: Folder) -> ProcessRecord | None:
+    """The instance's shim. One that is being born holds the lock and is about to tell its name."""
+    for _ in range(int(_BIRTH_SECONDS / _BIRTH_PAUSE)):
+        if found := folder.processes():
+            return found[0]
+        if not folder.has_shim():
+            return None
+        await asyncio.sleep(_BIRTH_PAUSE)
+    return None
+
+
 async def stop_all(home: Path) -> tuple[InstanceId, ...]:
     """End every instance of a home without its control plane; returns those that were running.
 
@@ -55,6 +69,7 @@ async def _stop(folder: Folder) -> bool:
     launch = folder.launch()
     grace = launch.grace_seconds if launch else _DEFAULT_GRACE_SECONDS
     was_running = False
+    await living_shim(folder)  # one that is not yet written down would go on without its folder
     for record in folder.processes():  # the shim; its child only where the shim was killed
         was_running |= await processes.end(record, grace_seconds=grace + _MARGIN_SECONDS)
         processes.reap(record.pid)

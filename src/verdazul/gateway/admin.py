@@ -82,7 +82,8 @@ class Admin:
 
     async def _stat(self, name: str, kind: str) -> str | int:
         pattern = "^" + name.replace(".", r"\.") + "$"
-        query = {"filter": pattern, "type": kind, "format": "json"}
+        # `usedonly` (here: not 0) spares Envoy most of the comparisons; 0 is then the default.
+        query = {"filter": pattern, "type": kind, "format": "json", "usedonly": ""}
         body = (await self._get("/stats", query)).json()
         value: str | int
         value = next((stat["value"] for stat in body["stats"] if stat.get("name") == name), "")

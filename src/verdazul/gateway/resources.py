@@ -6,6 +6,9 @@ on the route and belong to the deployment. Shares are cumulative runtime fractio
 random number a request and compares it with each route in turn.
 
     blue 30, green 70  ->  number < 30: blue;  else number < 100: green
+
+A matcher finds the endpoint by path first, so that a request is not compared with the deployments
+of all others.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ REASON_HEADER = "ms-azureml-model-error-reason"
 ROUTES = "endpoints"  # the name of the only route configuration
 CONTROL_CLUSTER = "control-api"
 UNLIMITED = 1_000_000
+_ANY_PATH: Json = {"prefix": "/"}
 _BASES = ("/api/v1/endpoint", "/api/v1/service")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _TYPE = "type.googleapis.com/"
@@ -131,51 +135,74 @@ def address(text: str) -> Json:
 
 
 def route_configuration(routes: Iterable[Route]) -> Json:
-    """All endpoints, then "no such endpoint", then the control API."""
+    """The endpoint by path, then its own routes; what names no endpoint falls to the rest."""
     ordered = sorted(routes, key=lambda route: route.endpoint.lower())
+    rest = [*(_no_such_endpoint(base) for base in _BASES), _control_route()]
+    matcher: Json = {"on_no_match": _try_in_turn(rest)}
+    if ordered:
+        matcher["matcher_list"] = {"matchers": [_endpoint_matcher(route) for route in ordered]}
     return {
         "@type": _TYPE + "envoy.config.route.v3.RouteConfiguration",
         "name": ROUTES,
-        "virtual_hosts": [
-            {
-                "name": "all",
-                "domains": ["*"],
-                "routes": [
-                    *(envoy for route in ordered for envoy in endpoint_routes(route)),
-                    *(_no_such_endpoint(base) for base in _BASES),
-                    _control_route(),
-                ],
-            }
-        ],
+        "virtual_hosts": [{"name": "all", "domains": ["*"], "matcher": matcher}],
     }
+
+
+def _endpoint_matcher(route: Route) -> Json:
+    """`/api/v1/endpoint/NAME` and all below, in any case; never another name that begins so."""
+    paths = [f"{base}/{route.endpoint}" for base in _BASES]
+    values = [
+        match
+        for path in paths
+        for match in ({"prefix": f"{path}/"}, {"prefix": f"{path}?"}, {"exact": path})
+    ]
+    any_of = [
+        {"single_predicate": {"input": _PATH, "value_match": {**value, "ignore_case": True}}}
+        for value in values
+    ]
+    return {
+        "predicate": {"or_matcher": {"predicate": any_of}},
+        "on_match": _try_in_turn(endpoint_routes(route)),
+    }
+
+
+_PATH: Json = {
+    "name": "envoy.matching.inputs.request_headers",
+    "typed_config": {
+        "@type": _TYPE + "envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
+        "header_name": ":path",
+    },
+}
+
+
+def _try_in_turn(routes: list[Json]) -> Json:
+    kind = _TYPE + "envoy.config.route.v3.RouteList"
+    return {"action": {"name": "routes", "typed_config": {"@type": kind, "routes": routes}}}
 
 
 def endpoint_routes(route: Route) -> list[Json]:
     """By header, then "no such deployment", then by share, then "no traffic assigned"."""
-    made: list[Json] = []
-    for base in _BASES:
-        path = {"path_separated_prefix": f"{base}/{route.endpoint}", "case_sensitive": False}
-        made += [_to_named(route, deployment, path) for deployment in route.deployments]
-        made.append(_no_such_deployment(route, path))
-        made += _to_shares(route, path)
-        if not any(deployment.weight for deployment in route.deployments):
-            made.append(_no_traffic(route, path))
-    return made
+    shares = _to_shares(route)
+    return [
+        *(_to_named(route, deployment) for deployment in route.deployments),
+        _no_such_deployment(route),
+        *(shares or [_no_traffic(route)]),
+    ]
 
 
-def _to_named(route: Route, deployment: DeploymentRoute, path: Json) -> Json:
+def _to_named(route: Route, deployment: DeploymentRoute) -> Json:
     value = {"exact": deployment.name, "ignore_case": True}
     header = {"name": DEPLOYMENT_HEADER, "string_match": value}
-    return _to(route, deployment, {**path, "headers": [header]})
+    return _to(route, deployment, {**_ANY_PATH, "headers": [header]})
 
 
-def _to_shares(route: Route, path: Json) -> list[Json]:
+def _to_shares(route: Route) -> list[Json]:
     made, below = [], 0
     for deployment in route.deployments:
         below += deployment.weight
         if deployment.weight:
             fraction = {"default_value": {"numerator": below, "denominator": "HUNDRED"}}
-            made.append(_to(route, deployment, {**path, "runtime_fraction": fraction}))
+            made.append(_to(route, deployment, {**_ANY_PATH, "runtime_fraction": fraction}))
     return made
 
 
@@ -233,22 +260,22 @@ def _needs_key(route: Route) -> Json:
     }
 
 
-def _no_such_deployment(route: Route, path: Json) -> Json:
+def _no_such_deployment(route: Route) -> Json:
     # Envoy fills in the name that was asked for, and escapes it.
     text = (
         f'endpoint "{route.endpoint}" has no deployment "%REQ({DEPLOYMENT_HEADER}):64%"'
         f" (named by the header {DEPLOYMENT_HEADER})"
     )
     header = {"name": DEPLOYMENT_HEADER, "present_match": True}
-    return _not_found({**path, "headers": [header]}, text) | _key_first(route)
+    return _not_found({**_ANY_PATH, "headers": [header]}, text) | _key_first(route)
 
 
-def _no_traffic(route: Route, path: Json) -> Json:
+def _no_traffic(route: Route) -> Json:
     text = (
         f'endpoint "{route.endpoint}" sends no traffic to any deployment: set its traffic, '
         f"or name a deployment with the header {DEPLOYMENT_HEADER}"
     )
-    return _not_found(path, text) | _key_first(route)
+    return _not_found(_ANY_PATH, text) | _key_first(route)
 
 
 def _key_first(route: Route) -> Json:
@@ -269,7 +296,7 @@ def _not_found(match: Json, text: str) -> Json:
 
 def _control_route() -> Json:
     return {
-        "match": {"prefix": "/"},
+        "match": _ANY_PATH,
         "route": {"cluster": CONTROL_CLUSTER, "timeout": "0s", "idle_timeout": "0s"},
     }
 

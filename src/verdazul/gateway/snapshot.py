@@ -62,7 +62,7 @@ def discovery(kind: str, contents: list[Json]) -> Discovery:
     """`contents` as Envoy reads them from a file."""
     version = _hash(contents)
     body = {"version_info": version, "resources": contents}
-    return Discovery(kind, version, json.dumps(body, indent=1))
+    return Discovery(kind, version, json.dumps(body))
 
 
 def passage(old: Mapping[str, Json], new: Snapshot) -> tuple[Discovery, Discovery, Discovery]:
