@@ -101,7 +101,8 @@ class Compute(Protocol):
     async def stop(self, instance: InstanceId) -> None:
         """SIGTERM, wait its grace, SIGKILL, and forget it. No-op when it is gone.
 
-        Returns once the stop is under way; `observe` shows it DRAINING until it is gone.
+        Returns once the stop is under way; `observe` shows it STOPPING until it is gone, and
+        then listeners are told.
         """
 
     async def logs(self, endpoint: str, deployment: str, *, tail: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from verdazul import __version__
 from verdazul.api.arm import Links
 from verdazul.api.resources import deployment_state_of, iso, scoring_base, state_of
+from verdazul.compute import limits
 from verdazul.control.endpoints import EndpointView, list_endpoints
 from verdazul.control.world import World
 from verdazul.core.instance import Instance
@@ -46,6 +47,7 @@ async def report(world: World, links: Links, home: Home, gateway: GatewayProcess
                 "state": "running" if gateway.pid else "down",
             },
         ],
+        "limits": limits.enforced(),
         "endpoints": [await _endpoint(world, links, view) for view in views],
     }
 

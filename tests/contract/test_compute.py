@@ -119,7 +119,7 @@ def test_stopped_instance_is_leaving_until_it_is_gone(run: Run) -> None:
         await world.compute.stop(A)
         await world.compute.stop(A)
 
-        assert (await the(world, A)).phase is Phase.DRAINING
+        assert (await the(world, A)).phase is Phase.STOPPING
         await vanish(world, A)
         await world.until(lambda: just(heard == ["credit"]), "told once that it is gone")
         assert await world.compute.endpoints() == frozenset()

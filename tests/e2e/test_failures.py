@@ -121,8 +121,9 @@ def test_another_python_than_asked_for_is_said_loudly(system: System, credit: st
         ),
     ],
 )
+@pytest.mark.usefixtures("credit")
 def test_bad_file_is_refused_with_line_and_code(
-    system: System, credit: str, text: str | None, said: list[str]
+    system: System, text: str | None, said: list[str]
 ) -> None:
     path = system.files / "bad" / "deployment.yml"
     path.unlink(missing_ok=True)
@@ -174,7 +175,8 @@ def test_second_update_while_one_runs_is_a_conflict(system: System, credit: str)
     check_still_answers(system)
 
 
-def test_port_in_use_is_a_clear_error(system: System, credit: str) -> None:
+@pytest.mark.usefixtures("credit")
+def test_port_in_use_is_a_clear_error(system: System) -> None:
     other = System(system.home.with_name("other"), system.files)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -103,6 +103,7 @@ def operation_resource(
                     "message": event.message,
                 }
                 for event in events
+                if event.reason != "Failed"  # said in full by `error`
             ]
         },
     }

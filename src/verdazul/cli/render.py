@@ -59,7 +59,8 @@ def say_problem(problem: Problem, *, more: str = "") -> None:
     if problem.where:
         say(f"  where: {clean(problem.where)}")
     for detail in problem.details:
-        say(f"  - {detail.code}: {clean(str(detail))}")
+        if detail.message not in problem.message:
+            say(f"  - {detail.code}: {clean(str(detail))}")
     if problem.log_tail:
         say("  last lines of its log:")
     for line in problem.log_tail:

@@ -44,6 +44,7 @@ def environment(launch: Launch, folder: Folder, *, ours: Mapping[str, str]) -> d
         **_base(launch, ours),
         **_azure(launch),
         **dict.fromkeys(_THREAD_COUNTS, str(_threads(launch.limits.cpus))),
+        "OMP_WAIT_POLICY": "PASSIVE",  # several instances share the cores: waiting must not spin
         "PYTHONUNBUFFERED": "1",
         **dict(launch.variables),
         "VERDAZUL_FAILURE_FILE": str(folder.failure),

@@ -240,7 +240,7 @@ def _seen(body: Body) -> Instance:
 def _phase(body: Body) -> tuple[Phase, float]:
     """The first that happened wins, in the order of how final it is."""
     marks = (
-        (Phase.DRAINING, body.stopping),
+        (Phase.STOPPING, body.stopping),
         (Phase.EXITED, body.exited),
         (Phase.DRAINING, body.draining),
         (Phase.UNREADY, body.unready),

@@ -37,7 +37,7 @@ def _phase(
 ) -> tuple[Phase, float]:
     # one that is being forgotten is shown as leaving until it is gone
     if stopping := folder.marker("stopping"):
-        return Phase.DRAINING, _since(stopping)
+        return Phase.STOPPING, _since(stopping)
     if ended:
         return Phase.EXITED, float(ended["at"])
     if draining := folder.marker("draining"):

@@ -192,7 +192,7 @@ def _news(before: Status | None, now: Status) -> list[tuple[Severity, str, str]]
     news = [
         (_severity(c), c.reason, c.message)
         for c in now.conditions
-        if told.get(c.type) != (c.reason, c.message) and c.truth is not Truth.UNKNOWN
+        if told.get(c.type) != (c.reason, c.message) and _is_news(c)
     ]
     is_new = before is None or (before.state, before.observed_generation) != (
         now.state,
@@ -205,8 +205,13 @@ def _news(before: Status | None, now: Status) -> list[tuple[Severity, str, str]]
     return news
 
 
+def _is_news(condition: Condition) -> bool:
+    """That something has not begun, or is only under way, is told by what is done about it."""
+    return condition.truth is not Truth.UNKNOWN and condition.reason != "Starting"
+
+
 def _severity(condition: Condition) -> Severity:
-    bad = condition.reason in {"BuildFailed", "CrashLooping"}
+    bad = condition.reason in {"BuiltOtherwise", "BuildFailed", "CrashLooping"}
     return Severity.WARNING if bad else Severity.NORMAL
 
 

@@ -127,7 +127,7 @@ def _not_ready(record: DeploymentRecord, instance: Instance, *, falls_back: bool
         fix=cause.fix,
         where=cause.where,
         log_tail=cause.log_tail,
-        details=(replace(cause, log_tail=()),),
+        details=(Problem(cause.code, cause.message),),
     )
 
 
@@ -152,8 +152,11 @@ def _keep_since(old: Condition | None, new: Condition) -> Condition:
 
 def _environment_condition(environment: EnvironmentState, now: float, generation: int) -> Condition:
     match environment:
+        case Built(notes=()):
+            said = (Truth.TRUE, "Built", "environment ready")
         case Built(notes=notes):
-            said = (Truth.TRUE, "Built", "; ".join(notes) or "as asked for")
+            message = f"environment ready, with a difference: {'; '.join(notes)}"
+            said = (Truth.TRUE, "BuiltOtherwise", message)
         case Building(progress=line):
             said = (Truth.FALSE, "Building", line)
         case BuildFailed(problem=problem):
@@ -171,6 +174,8 @@ def _instances_condition(state: DeploymentState, world: World, now: float) -> Co
     message = f"{ready} of {asked} instances ready"
     if ready >= asked:
         said = (Truth.TRUE, "Ready", message)
+    elif ready:
+        said = (Truth.FALSE, "PartlyReady", message)
     elif crashing and crashing.exit:
         said = (Truth.FALSE, "CrashLooping", f"{message}; {crashing.exit.problem.message}")
     else:
