@@ -171,7 +171,9 @@ class Uploads(Protocol):
     def begin(self) -> str:
         """A new upload's id: 128 random bits in hex."""
 
-    async def write(self, upload: str, path: str, chunks: AsyncIterable[bytes]) -> None:
+    async def write(
+        self, upload: str, path: str, chunks: AsyncIterable[bytes], *, executable: bool = False
+    ) -> None:
         """Stream one file in; a second write of a path replaces it.
 
         Raises NotFound for an unknown upload, UserError (InvalidPath) for a path that leaves it.

@@ -100,7 +100,7 @@ def test_code_is_found_by_its_digest() -> None:
         "properties": {
             "codeUri": "https://x/src",
             "isAnonymous": True,
-            "properties": {"hash_sha256": "ab", "hash_version": "202208"},
+            "properties": {"hash_sha256": "ab", "hash_version": "verdazul-tree-1"},
         }
     }
 

@@ -76,7 +76,12 @@ class AssetRoutes:
     async def write(self, request: Request, values: Values) -> Response:
         """One file of an upload."""
         self._check_signature(values["upload"], request.query_params.get("sig", ""))
-        await self.world.uploads.write(values["upload"], values["path"], request.stream())
+        await self.world.uploads.write(
+            values["upload"],
+            values["path"],
+            request.stream(),
+            executable=request.headers.get("x-ms-meta-executable", "").lower() == "true",
+        )
         return Response(status_code=201)
 
     async def put_environment(self, request: Request, values: Values) -> Response:

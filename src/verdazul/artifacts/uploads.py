@@ -51,7 +51,9 @@ class FolderUploads:
             )
         return str(folder)
 
-    async def write(self, upload: str, path: str, chunks: AsyncIterable[bytes]) -> None:
+    async def write(
+        self, upload: str, path: str, chunks: AsyncIterable[bytes], *, executable: bool = False
+    ) -> None:
         target = Path(self.folder(upload)).joinpath(*_parts(path))
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         arriving = target.with_name(f".{secrets.token_hex(8)}.arriving")
@@ -59,6 +61,7 @@ class FolderUploads:
             with arriving.open("wb") as file:
                 async for chunk in chunks:
                     await asyncio.to_thread(file.write, chunk)
+            arriving.chmod(0o700 if executable else 0o600)
             arriving.replace(target)
         except OSError as error:
             raise UserError(

@@ -7,6 +7,7 @@ files are looked at before their digest is taken and again after the last one wa
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -118,7 +119,11 @@ def _send(connection: Connection, place: Place, file: tuple[str, Path], counter:
             "PUT",
             url,
             content=counter.chunks(path),
-            headers={"x-ms-blob-type": "BlockBlob", "Content-Length": str(size)},
+            headers={
+                "x-ms-blob-type": "BlockBlob",
+                "Content-Length": str(size),
+                "x-ms-meta-executable": str(bool(path.stat().st_mode & stat.S_IXUSR)).lower(),
+            },
             timeout=_LONGEST_WRITE_SECONDS,
         )
     except OSError as error:

@@ -15,12 +15,12 @@ from verdazul.core.environment import Recipe
 from verdazul.core.instance import Probe
 from verdazul.core.records import Asset, AssetKey
 from verdazul.core.revision import Bundle, ModelMount
+from verdazul.model.asset_bodies import HASH_VERSION, environment_from_arm
+from verdazul.model.assets import InlineModel, ModelType
 from verdazul.model.deployment import DeploymentSpec, ProbeSettings
 from verdazul.model.errors import NotFound, UserError
 from verdazul.model.ids import AssetId, RegistryReference, ShortReference, parse_asset
-
-HASH_VERSION = "202208"
-"""The SDK's version of its directory hash; ours travels under the same name."""
+from verdazul.model.supported import refuse_unsupported
 
 
 async def register_files(
@@ -34,15 +34,31 @@ async def register_files(
     if known and tree_hash and known.tree_hash == tree_hash:
         return known
     digest = await world.artifacts.adopt(world.uploads.folder(upload))
+    _check_arrived(key, properties, digest, tree_hash)
     asset = _asset_of(world, key, properties, digest=digest, tree_hash=tree_hash)
     await world.store.commit(PutAsset(asset))
     return asset
+
+
+def _check_arrived(
+    key: AssetKey, properties: Mapping[str, Any], digest: str, tree_hash: str
+) -> None:
+    """What is kept under a hash must have it: later deployments skip the upload because of it."""
+    extra = properties.get("properties") or {}
+    if extra.get("hash_version") == HASH_VERSION and digest != f"sha256:{tree_hash}":
+        raise UserError(
+            f"the files of {key.kind}/{key.name} arrived with digest {digest}, not with "
+            f"sha256:{tree_hash} as announced",
+            code="UploadIncomplete",
+            fix="send them again",
+        )
 
 
 async def register_environment(
     world: World, key: AssetKey, properties: Mapping[str, Any]
 ) -> tuple[Asset, bool]:
     """Register an environment version; the second value says whether it is new."""
+    environment_from_arm({"properties": properties})  # says what cannot be, by JSON path
     known = await world.store.asset(key)
     asset = _asset_of(world, key, properties)
     await world.store.commit(PutAsset(asset))
@@ -66,6 +82,8 @@ async def resolve(world: World, spec: DeploymentSpec) -> Bundle:
         raise UserError(f'deployment "{spec.name}" has no code_configuration')
     code = await _asset(world, "codes", spec.code_configuration.code)
     model = await _asset(world, "models", str(spec.model)) if spec.model else None
+    if model:
+        _refuse_other_models(spec, model)
     return Bundle(
         code=code.digest,
         scoring_script=spec.code_configuration.scoring_script,
@@ -88,8 +106,17 @@ async def _recipe(world: World, spec: DeploymentSpec) -> Recipe:
         )
     if isinstance(parse_asset(reference), RegistryReference):
         return Recipe(image=reference)
-    properties = json.loads((await _asset(world, "environments", reference)).body)
-    return Recipe(image=properties.get("image") or "", conda=properties.get("condaFile") or "")
+    body = json.loads((await _asset(world, "environments", reference)).body)
+    environment = environment_from_arm({"properties": body})
+    refuse_unsupported(spec.model_copy(update={"environment": environment}))
+    return Recipe(image=environment.image or "", conda=environment.conda_text or "")
+
+
+def _refuse_other_models(spec: DeploymentSpec, model: Asset) -> None:
+    """A registered model is refused for what an inline one is refused for."""
+    kind = json.loads(model.body).get("modelType") or ModelType.CUSTOM
+    inline = InlineModel(path=model.key.name, type=kind)
+    refuse_unsupported(spec.model_copy(update={"model": inline}))
 
 
 async def _asset(world: World, kind: str, text: str) -> Asset:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from verdazul.model.assets import InlineEnvironment, InlineModel, OsType
 from verdazul.model.wire import Row, Table, read, validated, words, write
 
-HASH_VERSION = "202208"
+HASH_VERSION = "verdazul-tree-1"
+"""Our tree digest; the server checks what arrived against it. The SDK's own hash is 202208."""
 
 
 def code_to_arm(code_uri: str, digest: str) -> dict[str, object]:
