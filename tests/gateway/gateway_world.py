@@ -63,6 +63,9 @@ class World:
         async with contextlib.AsyncExitStack() as stack:
             plane = await stack.enter_async_context(plane_at(home, port, **options))
             yield cls(plane, home, port, stack)
+        log = (home / "logs" / "envoy.txt").read_text()
+        assert "[lua]" not in log, log
+        assert "[critical]" not in log, log
 
     async def upstream(self, name: str) -> Upstream:
         return await self.stack.enter_async_context(Upstream(name, self.home).listening())

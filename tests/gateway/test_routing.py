@@ -235,3 +235,19 @@ def test_everything_else_goes_to_the_control_api_untouched(tmp_path: Path) -> No
         assert not [n for n in up.headers if n.startswith(("x-envoy-", "x-verdazul-"))]
 
     run(test())
+
+
+def test_http_1_0_without_a_host_is_served(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with World.open(tmp_path) as world:
+            blue = await world.upstream("blue")
+            await world.plane.publish("credit", route(deployment("blue", blue.address)))
+
+            async with world.connect() as connection:
+                start = "GET /api/v1/endpoint/credit/name HTTP/1.0"
+                connection.writer.write(f"{start}\r\nauthorization: {KEY}\r\n\r\n".encode())
+                status, _ = await connection.head()
+
+        assert status == 200
+
+    run(test())

@@ -111,8 +111,13 @@ routes_strategy = st.dictionaries(
 
 def named_clusters(routes: Mapping[str, Any]) -> set[str]:
     (host,) = routes["virtual_hosts"]
-    found = host["matcher"].get("matcher_list", {"matchers": []})["matchers"]
-    made = [one for match in found for one in match["on_match"]["action"]["typed_config"]["routes"]]
+    (below,) = host["matcher"]["matcher_list"]["matchers"]
+    endpoints = below["on_match"]["matcher"].get("matcher_list", {"matchers": []})
+    made = [
+        one
+        for match in endpoints["matchers"]
+        for one in match["on_match"]["action"]["typed_config"]["routes"]
+    ]
     return {one["route"]["cluster"] for one in made if "route" in one}
 
 

@@ -345,3 +345,30 @@ def test_envoy_of_a_home_that_was_removed_is_not_in_the_way(tmp_path: Path) -> N
         assert refused.value.problem.code == "PortInUse"
 
     run(test())
+
+
+def test_an_envoy_that_cannot_come_back_says_why_and_is_tried_again(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+
+    def wrap(argv: list[str]) -> list[str]:
+        script = (
+            'test -e broken && { echo it is broken; exit 3; }; exec "$@" >> logs/envoy.txt 2>&1'
+        )
+        return ["/bin/sh", "-c", script, "sh", *argv]
+
+    async def test() -> None:
+        async with World.open(tmp_path, wrap=wrap) as world:
+            broken.touch()
+            os.kill(world.plane.pid or 0, signal.SIGKILL)
+            await eventually(lambda: world.plane.problem)
+            problem, pid = world.plane.problem, world.plane.pid
+            broken.unlink()
+            await eventually(lambda: world.plane.pid)
+            await eventually(lambda: world.plane.problem is None)
+            answer = await world.ask("/x", {})
+
+        assert problem
+        assert (problem.code, problem.log_tail, pid) == ("GatewayFailed", ("it is broken",), None)
+        assert answer.status == 404
+
+    run(test())

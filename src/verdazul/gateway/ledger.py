@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +73,15 @@ class Ledger:
         if self._path is None:
             return
         body = {
-            "acknowledged": {name: asdict(route) for name, route in self._acknowledged.items()},
-            "unsettled": [asdict(route) for route in self._unsettled],
+            "acknowledged": {name: _plain(route) for name, route in self._acknowledged.items()},
+            "unsettled": [_plain(route) for route in self._unsettled],
         }
         disk.replace(self._path, json.dumps({_FORMAT: body}), staging=self._path.parent / "new")
+
+
+@lru_cache(maxsize=1000)  # most routes stay the same from one save to the next
+def _plain(route: Route) -> dict[str, Any]:
+    return asdict(route)
 
 
 def _parse(path: Path, text: str) -> tuple[dict[str, Route], list[Route]]:

@@ -160,6 +160,8 @@ def _http() -> Json:
         "normalize_path": True,
         "request_headers_timeout": "30s",
         "stream_idle_timeout": "900s",
+        # ApacheBench and proxies with old defaults still speak 1.0.
+        "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "localhost"},
         "http2_protocol_options": {"allow_connect": True},
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "generate_request_id": True,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from verdazul.gateway.admin import Admin, Unanswered
 from verdazul.gateway.snapshot import Discovery, Snapshot, clusters_in, passage
 from verdazul.model.errors import Retryable
 
-_REASON = re.compile(r"(?:update rejected|Error adding/updating)[^:]*: ?(.*)")
+_REASON = re.compile(r"update rejected: (.*?)(?=^\[\d{4}-|\Z)", re.DOTALL | re.MULTILINE)
+_LONGEST_REASON = 1000
 _SHORTEST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.1
 
@@ -67,10 +68,11 @@ class Publisher:
             raise
 
     async def _put(self, file: Discovery) -> None:
+        if disk.read(self._path(file.kind)) == file.text and await self._is_in_force(file):
+            return
         refused = await self._rejections(file.kind)
         mark = disk.mark(self.log)
-        if disk.read(self._path(file.kind)) != file.text:
-            self._write(file)
+        self._write(file)  # also when it lies there already: Envoy may have refused it before
         async for _ in _pauses():
             try:
                 if await self.admin.in_force(file.kind) == file.version:
@@ -82,6 +84,12 @@ class Publisher:
                 raise Rejected(await self._reason(mark))
             refused = now_refused  # counts start afresh when Envoy was restarted
 
+    async def _is_in_force(self, file: Discovery) -> bool:
+        try:
+            return await self.admin.in_force(file.kind) == file.version
+        except Unanswered:
+            return False
+
     async def _rejections(self, kind: str) -> int:
         try:
             return await self.admin.rejections(kind)
@@ -91,10 +99,8 @@ class Publisher:
     async def _reason(self, mark: disk.Mark) -> str:
         """Envoy counts before it logs, and its log may pass through another process: wait a bit."""
         async for waited in _pauses():
-            lines = disk.tail(self.log, since=mark)
-            found = [match[1] for line in lines if (match := _REASON.search(line))]
-            if found:
-                return found[-1].strip()
+            if reason := reason_in(disk.tail(self.log, since=mark)):
+                return reason
             if waited > 1:
                 break
         return "Envoy gave no reason in its log"
@@ -116,6 +122,15 @@ class Publisher:
 
     def _path(self, kind: str) -> Path:
         return self.home / "gateway" / kind / f"{kind}.json"
+
+
+def reason_in(lines: Iterable[str]) -> str:
+    """Why Envoy refused a file last, from its log; "" when it has not said so."""
+    found: list[str] = _REASON.findall("\n".join(lines))
+    if not found:
+        return ""
+    # Envoy may quote all of the file first, and then say what is wrong with it.
+    return " ".join(found[-1].rpartition("\n: ")[2].split())[:_LONGEST_REASON]
 
 
 async def _pauses() -> AsyncIterator[float]:

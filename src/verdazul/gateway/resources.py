@@ -29,7 +29,7 @@ ROUTES = "endpoints"  # the name of the only route configuration
 CONTROL_CLUSTER = "control-api"
 UNLIMITED = 1_000_000
 _ANY_PATH: Json = {"prefix": "/"}
-_BASES = ("/api/v1/endpoint", "/api/v1/service")
+_BASE = "(?i)/api/v1/(?:endpoint|service)/"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _TYPE = "type.googleapis.com/"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -135,34 +135,40 @@ def address(text: str) -> Json:
 
 
 def route_configuration(routes: Iterable[Route]) -> Json:
-    """The endpoint by path, then its own routes; what names no endpoint falls to the rest."""
+    """The endpoint by path, then its own routes; what is below no endpoint is the control API's."""
     ordered = sorted(routes, key=lambda route: route.endpoint.lower())
-    rest = [*(_no_such_endpoint(base) for base in _BASES), _control_route()]
-    matcher: Json = {"on_no_match": _try_in_turn(rest)}
-    if ordered:
-        matcher["matcher_list"] = {"matchers": [_endpoint_matcher(route) for route in ordered]}
+    below = _first_of(
+        [
+            _when(_path_of(route.endpoint), _try_in_turn(endpoint_routes(route)))
+            for route in ordered
+        ],
+        otherwise=_try_in_turn([_no_such_endpoint()]),
+    )
+    matcher = _first_of([_when(_BASE + ".*", below)], otherwise=_try_in_turn([_control_route()]))
     return {
         "@type": _TYPE + "envoy.config.route.v3.RouteConfiguration",
         "name": ROUTES,
-        "virtual_hosts": [{"name": "all", "domains": ["*"], "matcher": matcher}],
+        "virtual_hosts": [{"name": "all", "domains": ["*"], "matcher": matcher["matcher"]}],
     }
 
 
-def _endpoint_matcher(route: Route) -> Json:
-    """`/api/v1/endpoint/NAME` and all below, in any case; never another name that begins so."""
-    paths = [f"{base}/{route.endpoint}" for base in _BASES]
-    values = [
-        match
-        for path in paths
-        for match in ({"prefix": f"{path}/"}, {"prefix": f"{path}?"}, {"exact": path})
-    ]
-    any_of = [
-        {"single_predicate": {"input": _PATH, "value_match": {**value, "ignore_case": True}}}
-        for value in values
-    ]
+def _path_of(endpoint: str) -> str:
+    """The endpoint's base path and all below it, in any case; no other name that begins so."""
+    return f"{_BASE}{re.escape(endpoint)}([/?].*)?"
+
+
+def _first_of(choices: list[Json], *, otherwise: Json) -> Json:
+    matcher: Json = {"on_no_match": otherwise}
+    if choices:
+        matcher["matcher_list"] = {"matchers": choices}
+    return {"matcher": matcher}
+
+
+def _when(path: str, then: Json) -> Json:
+    value = {"safe_regex": {"google_re2": {}, "regex": path}}
     return {
-        "predicate": {"or_matcher": {"predicate": any_of}},
-        "on_match": _try_in_turn(endpoint_routes(route)),
+        "predicate": {"single_predicate": {"input": _PATH, "value_match": value}},
+        "on_match": then,
     }
 
 
@@ -282,11 +288,8 @@ def _key_first(route: Route) -> Json:
     return {"typed_per_filter_config": _needs_key(route)}
 
 
-def _no_such_endpoint(base: str) -> Json:
-    return _not_found(
-        {"prefix": f"{base}/", "case_sensitive": False},
-        "no endpoint is served at %REQ(:PATH):200%",
-    )
+def _no_such_endpoint() -> Json:
+    return _not_found(_ANY_PATH, "no endpoint is served at %REQ(:PATH):200%")
 
 
 def _not_found(match: Json, text: str) -> Json:

@@ -35,7 +35,7 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 class Declared(BaseModel):
     """A part of what a person declared."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     def to_mapping(self) -> dict[str, Any]:
         """As YAML would hold it: plain values, absent keys left out."""
