@@ -2,7 +2,8 @@
 -- how does a model's answer look to the caller. Everything else is in the listener and the routes.
 --
 -- A route to an endpoint carries a filter context {endpoint, digests}: SHA-256 digests of the keys
--- that open it. A route without one (the control API) passes untouched.
+-- that open it. A route without one (the control API) passes untouched. `answers_here` says that the
+-- gateway will answer this route itself.
 -- Sentences of local replies are plain text here; the listener wraps them into JSON.
 
 local bit = require("bit")
@@ -12,6 +13,7 @@ local byte, char = string.byte, string.char
 
 local LONGEST_CREDENTIAL = 4096
 local MOST_REMEMBERED = 1024
+local SHORT_BODY = 65536
 
 local K = {
   0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -114,7 +116,18 @@ local function is_open(digests, authorization)
   return false
 end
 
+-- Over HTTP/2, an answer that overtakes its request's body looks like a broken stream to many
+-- callers (curl among them). So a short body is awaited before the gateway answers by itself.
+-- Envoy's objects end with the wait: nothing but the handle may be used after it.
+local function await_short_body(handle)
+  local length = tonumber(handle:headers():get("content-length") or "0")
+  if length and length > 0 and length <= SHORT_BODY then
+    handle:body()
+  end
+end
+
 local function refuse(handle, message)
+  await_short_body(handle)
   handle:respond({ [":status"] = "401", ["www-authenticate"] = "Bearer" }, message)
 end
 
@@ -135,6 +148,9 @@ function envoy_on_request(handle)
   local context = handle:filterContext()
   local endpoint = context:get("endpoint")
   if not endpoint then
+    if context:get("answers_here") then
+      await_short_body(handle)
+    end
     return
   end
   local headers = handle:headers()
@@ -148,6 +164,8 @@ function envoy_on_request(handle)
   elseif not is_open(context:get("digests"), authorization) then
     refuse(handle, 'the key does not open endpoint "' .. endpoint .. '"; '
       .. "both of its keys are told by get-credentials")
+  elseif context:get("answers_here") then
+    await_short_body(handle)
   end
 end
 

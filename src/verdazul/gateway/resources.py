@@ -235,7 +235,7 @@ def _to(route: Route, deployment: DeploymentRoute, match: Json) -> Json:
             _overwrite(QUEUE_WAIT_HEADER, str(deployment.max_queue_wait_ms))
         ],
         "response_headers_to_add": [_overwrite(DEPLOYMENT_HEADER, deployment.name)],
-        "typed_per_filter_config": _needs_key(route),
+        "typed_per_filter_config": _needs_key(route, answers_here=not deployment.backends),
     }
 
 
@@ -257,13 +257,14 @@ _RETRY_WHAT_WAS_NOT_SENT: Json = {
 }
 
 
-def _needs_key(route: Route) -> Json:
-    return {
-        "envoy.filters.http.lua": {
-            "@type": _TYPE + "envoy.extensions.filters.http.lua.v3.LuaPerRoute",
-            "filter_context": {"endpoint": route.endpoint, "digests": list(route.key_digests)},
-        }
-    }
+def _needs_key(route: Route, *, answers_here: bool) -> Json:
+    about = {"endpoint": route.endpoint, "digests": list(route.key_digests)}
+    return _told_to_the_filter(about | {"answers_here": answers_here})
+
+
+def _told_to_the_filter(context: Json) -> Json:
+    kind = _TYPE + "envoy.extensions.filters.http.lua.v3.LuaPerRoute"
+    return {"envoy.filters.http.lua": {"@type": kind, "filter_context": context}}
 
 
 def _no_such_deployment(route: Route) -> Json:
@@ -285,11 +286,12 @@ def _no_traffic(route: Route) -> Json:
 
 
 def _key_first(route: Route) -> Json:
-    return {"typed_per_filter_config": _needs_key(route)}
+    return {"typed_per_filter_config": _needs_key(route, answers_here=True)}
 
 
 def _no_such_endpoint() -> Json:
-    return _not_found(_ANY_PATH, "no endpoint is served at %REQ(:PATH):200%")
+    found = _not_found(_ANY_PATH, "no endpoint is served at %REQ(:PATH):200%")
+    return found | {"typed_per_filter_config": _told_to_the_filter({"answers_here": True})}
 
 
 def _not_found(match: Json, text: str) -> Json:
