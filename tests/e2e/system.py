@@ -79,7 +79,7 @@ class System:
         return self.run("status", "-o", "json").data
 
     def pid_of(self, part: str) -> int:
-        return next(p["pid"] for p in self.status()["parts"] if p["part"] == part)
+        return next(int(p["pid"]) for p in self.status()["parts"] if p["part"] == part)
 
     def instances(self, endpoint: str) -> dict[str, Any]:
         """Instances by id, as status tells them."""

@@ -104,7 +104,7 @@ def test_down_leaves_no_process_even_without_a_control_plane(own_system: System)
 def test_interrupt_in_the_foreground_takes_everything_down(own_system: System) -> None:
     own_system.serving("credit", "blue")
     own_system.down()
-    words = [VERDAZUL, "up", "--home", str(own_system.home)]
+    words = [str(VERDAZUL), "up", "--home", str(own_system.home)]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as foreground:
         assert foreground.stderr is not None
         for line in foreground.stderr:

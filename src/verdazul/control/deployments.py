@@ -31,7 +31,7 @@ from verdazul.model.deployment import DeploymentSpec
 from verdazul.model.errors import Conflict, NotFound, UserError
 from verdazul.model.events import Event, Severity
 from verdazul.model.names import same_name
-from verdazul.model.skus import instance_type
+from verdazul.model.skus import instance_type, small_sku_warning
 from verdazul.model.supported import refuse_unsupported
 
 DEPLOYMENTS_LIMIT = 20
@@ -62,6 +62,7 @@ async def put_deployment(
         BeginOperation(operation),
         PutDeployment(record, found),
         _event(world, record, "Declared", f"revision {record.bundle.revision} declared"),
+        *_warnings(world, record),
     )
     world.environments.forget_failure(record.bundle.recipe)
     world.wake(endpoint.name)
@@ -170,6 +171,18 @@ def _operation(world: World, record: DeploymentRecord, kind: OperationKind) -> O
     )
 
 
-def _event(world: World, record: DeploymentRecord, reason: str, message: str) -> AddEvent:
+def _warnings(world: World, record: DeploymentRecord) -> list[Change]:
+    """What Azure warns of, too: instance types that are small for serving."""
+    said = small_sku_warning(str(record.spec.instance_type))
+    return [_event(world, record, "SmallSKUs", said, Severity.WARNING)] if said else []
+
+
+def _event(
+    world: World,
+    record: DeploymentRecord,
+    reason: str,
+    message: str,
+    severity: Severity = Severity.NORMAL,
+) -> AddEvent:
     now = world.clock.now()
-    return AddEvent(Event(now, record.endpoint, record.name, Severity.NORMAL, reason, message))
+    return AddEvent(Event(now, record.endpoint, record.name, severity, reason, message))
