@@ -17,6 +17,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -192,10 +193,8 @@ def _gateway(settings: Settings, home: Home, address: Address) -> EnvoyDataPlane
 @contextlib.asynccontextmanager
 async def _listening(api: Api, home: Home) -> AsyncIterator[None]:
     """The control API on its unix socket; the gateway is its only client."""
-    home.api_socket.unlink(missing_ok=True)
     config = uvicorn.Config(
         api,
-        uds=str(home.api_socket),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -204,13 +203,26 @@ async def _listening(api: Api, home: Home) -> AsyncIterator[None]:
     )
     server = _Server(config)
     async with asyncio.TaskGroup() as group:
-        group.create_task(server.serve(), name="control api")
+        group.create_task(server.serve([_unix_socket(home.api_socket)]), name="control api")
         await server.began.wait()
         try:
             yield
         finally:
             server.should_exit = True
     home.api_socket.unlink(missing_ok=True)
+
+
+def _unix_socket(path: Path) -> socket.socket:
+    """Bound through its folder's descriptor: a socket's path may have 108 bytes, a home more."""
+    path.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        bound.bind(f"/proc/self/fd/{folder}/{path.name}")
+        path.chmod(0o600)
+    finally:
+        os.close(folder)
+    return bound
 
 
 class _Server(uvicorn.Server):

@@ -85,10 +85,12 @@ def _first_word(
     timeout_seconds: float,
 ) -> dict[str, Any]:
     """Pass on what the child says until it is ready, or raise what it ended with."""
+    ended = f"did not become ready in {timeout_seconds:.0f} s and was ended"
     with os.fdopen(os.dup(reader), "rb", buffering=0) as pipe:
         while select.select([pipe], [], [], timeout_seconds)[0]:
             line = pipe.readline()
             if not line:
+                ended = f"ended with code {child.wait()} before it was ready"
                 break
             message = json.loads(line)
             if "problem" in message:
@@ -99,8 +101,10 @@ def _first_word(
                 child.returncode = 0  # it outlives us on purpose
                 return ready
             say(message["said"])
+    child.terminate()
+    child.wait()
     raise Fatal(
-        f"the control plane did not become ready in {timeout_seconds:.0f} s",
+        f"the control plane {ended}",
         code="StartFailed",
         fix=f"see {home.logs}/control.log and control.out",
         log_tail=tuple((home.logs / "control.out").read_text().splitlines()[-15:]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -131,6 +132,18 @@ def test_a_second_home_runs_beside_the_first(own_system: System) -> None:
         second.down()
     assert _answers(own_system)
     assert second.processes() == []
+
+
+def test_home_with_a_long_odd_name_works(tmp_path: Path) -> None:
+    home = tmp_path / ("ä long 'name' " + "x" * 120) / "home"
+    system = System(home, tmp_path / "files")
+    system.up()
+    try:
+        system.serving("credit", "blue")
+        assert _answers(system)
+    finally:
+        system.down()
+    assert system.processes() == []
 
 
 def _is_replaced(system: System, instance: str, pid: int) -> bool:
