@@ -31,7 +31,7 @@ from verdazul.api.deployments import DeploymentRoutes
 from verdazul.api.endpoints import EndpointRoutes
 from verdazul.api.resources import operation_resource
 from verdazul.control.world import World
-from verdazul.model.errors import NotFound, Problem, VerdazulError
+from verdazul.model.errors import NotFound, Problem, VerdazulError, WrongMethod
 
 _log = logging.getLogger(__name__)
 _WORKSPACE = (
@@ -40,6 +40,12 @@ _WORKSPACE = (
 _OPERATION = (
     f"subscriptions/{{subscription}}/{PROVIDER}/locations/{{location}}"
     "/mfeOperationsStatus/{operation}"
+)
+
+_OUR_FAILURE = Problem(
+    "InternalServerError",
+    "the control plane failed on this request; its log says why",
+    fix="see control.log in the home's logs folder",
 )
 
 StatusReport = Callable[[], Awaitable[dict[str, Any]]]
@@ -73,22 +79,19 @@ class Api:
             return
         request = Request(scope, receive)
         try:
-            response = await self._answer(request)
-        except VerdazulError as error:
-            response = failure(error)
+            response = await self._answer_or_refuse(request)
         except ClientDisconnect:
             return
         except Exception:  # noqa: BLE001 - the last line of defence: a caller always gets JSON
             _log.exception("failed %s %s", request.method, request.url.path)
-            response = problem_answer(
-                Problem(
-                    "InternalServerError",
-                    "the control plane failed on this request; its log says why",
-                    fix="see control.log in the home's logs folder",
-                ),
-                500,
-            )
+            response = problem_answer(_OUR_FAILURE, 500)
         await response(scope, receive, send)
+
+    async def _answer_or_refuse(self, request: Request) -> Response:
+        try:
+            return await self._answer(request)
+        except VerdazulError as error:
+            return failure(error)
 
     async def _answer(self, request: Request) -> Response:
         segments = _segments(request)
@@ -107,10 +110,9 @@ class Api:
             return found
         methods = [r.method for r in self._rules if r.match(segments) is not None]
         if methods:
-            raise NotFound(
+            raise WrongMethod(
                 f"{request.method} is not possible on {request.url.path}; "
-                f"possible: {', '.join(methods)}",
-                code="MethodNotAllowed",
+                f"possible: {', '.join(methods)}"
             )
         raise NotFound(f"nothing is at {request.url.path}", code="PathNotFound")
 

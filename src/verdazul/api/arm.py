@@ -6,6 +6,7 @@ Paths match case-insensitively, the api-version is ignored, errors are `{"error"
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ PROVIDER = "providers/Microsoft.MachineLearningServices"
 BODY_LIMIT_BYTES = 4 * 2**20
 RETRY_AFTER = "1"
 """Seconds; the SDK takes 0 for absent and then polls every 30."""
+
+_GENERATION = re.compile(r"[0-9]{1,18}")
 
 Handler = Callable[[Request, Mapping[str, str]], Awaitable[Response]]
 
@@ -85,7 +88,8 @@ async def json_body(request: Request) -> dict[str, Any]:
             raise UserError(f"the body is over {BODY_LIMIT_BYTES} bytes", code="BodyTooLarge")
         chunks.append(chunk)
     try:
-        body = json.loads(b"".join(chunks) or b"{}")
+        body = json.loads(b"".join(chunks) or b"{}", parse_constant=_no_constant)
+        json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise UserError(f"the body is not JSON: {error}", code="InvalidJson") from None
     if not isinstance(body, dict):
@@ -93,13 +97,20 @@ async def json_body(request: Request) -> dict[str, Any]:
     return body
 
 
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number in JSON")
+
+
 def precondition(request: Request) -> Precondition:
     """What If-Match and If-None-Match demand."""
     wanted = request.headers.get("if-match", "").strip().strip('"')
-    if wanted and wanted != "*" and not wanted.isdecimal():
-        raise UserError(f'If-Match is "{wanted}"; it must be an ETag of this API', code="BadETag")
+    if wanted not in {"", "*"} and not _GENERATION.fullmatch(wanted):
+        raise UserError(
+            f"If-Match is {wanted[:40]!r}; it must be an ETag of this API", code="BadETag"
+        )
     return Precondition(
-        generation=int(wanted) if wanted.isdecimal() else None,
+        generation=int(wanted) if wanted not in {"", "*"} else None,
+        must_exist=wanted == "*",
         must_be_new=request.headers.get("if-none-match", "").strip() == "*",
     )
 

@@ -6,6 +6,7 @@ An upload's URL is signed: it opens one upload for a limited time, and nothing e
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +19,11 @@ from verdazul.api.resources import asset_resource
 from verdazul.control import assets
 from verdazul.control.world import World
 from verdazul.core.records import Asset, AssetKey
-from verdazul.model.errors import UserError, VerdazulError
+from verdazul.model.errors import Forbidden, UserError, VerdazulError
 
 Values = Mapping[str, str]
 UPLOAD_SECONDS = 3600.0
-_URI = {"codes": "codeUri", "models": "modelUri"}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class AssetRoutes:
                 Rule("GET", f"{kind}/{{name}}/versions", self._lists(kind)),
                 Rule("GET", f"{kind}/{{name}}/versions/{{version}}", self._gets(kind)),
             ]
-        for kind in _URI:
+        for kind in assets.URI:
             one = f"{kind}/{{name}}/versions/{{version}}"
             rules += [
                 Rule("PUT", one, self._puts(kind)),
@@ -87,16 +88,16 @@ class AssetRoutes:
     async def put_environment(self, request: Request, values: Values) -> Response:
         """Register an environment version."""
         properties = _properties(await json_body(request))
-        key = AssetKey("environments", values["name"], values["version"])
+        key = _key("environments", values)
         asset, created = await assets.register_environment(self.world, key, properties)
         return self._answer(asset, 201 if created else 200)
 
     def _puts(self, kind: str) -> Handler:
         async def put(request: Request, values: Values) -> Response:
             properties = _properties(await json_body(request))
-            key = AssetKey(kind, values["name"], values["version"])
-            upload = self._upload_of(str(properties.get(_URI[kind]) or ""), kind)
-            extra = properties.get("properties") or {}
+            key = _key(kind, values)
+            upload = self._upload_of(str(properties.get(assets.URI[kind]) or ""), kind)
+            extra = _free_properties(properties)
             asset = await assets.register_files(
                 self.world,
                 key,
@@ -132,7 +133,7 @@ class AssetRoutes:
         upload = uri.removeprefix(prefix).split("/")[0]
         if not uri.startswith(prefix):
             raise UserError(
-                f'{_URI[kind]} is "{uri}"; it must be the blobUri that startPendingUpload gave',
+                f'{assets.URI[kind]} is "{uri}"; it must be the blobUri that startPendingUpload gave',
                 code="InvalidValue",
             )
         return upload
@@ -143,7 +144,7 @@ class AssetRoutes:
         except (VerdazulError, ValueError, TypeError):
             signed, expires = "", 0.0
         if signed != upload or self.world.clock.now() > expires:
-            raise UserError(
+            raise Forbidden(
                 "the upload's signature is not valid or has expired",
                 code="UploadForbidden",
                 fix="begin a new upload",
@@ -154,6 +155,27 @@ class AssetRoutes:
 
     def _resource(self, asset: Asset) -> dict[str, Any]:
         return asset_resource(self.links, asset, json.loads(asset.body))
+
+
+def _key(kind: str, values: Values) -> AssetKey:
+    """Names and versions stand in ids, so they hold what ids can hold."""
+    for what in ("name", "version"):
+        if not _NAME.fullmatch(values[what]):
+            raise UserError(
+                f"{what} {values[what][:80]!r} of {kind} cannot be: letters, digits, `-`, `_`, `.` "
+                "are possible, the first a letter or digit, 255 at most",
+                code="InvalidName",
+            )
+    return AssetKey(kind, values["name"], values["version"])
+
+
+def _free_properties(properties: dict[str, Any]) -> dict[str, Any]:
+    free = properties.get("properties")
+    if free is not None and not isinstance(free, dict):
+        raise UserError(
+            f"properties.properties is {free!r}; it must be an object", code="InvalidValue"
+        )
+    return free or {}
 
 
 def _properties(body: dict[str, Any]) -> dict[str, Any]:

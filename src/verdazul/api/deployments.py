@@ -74,9 +74,13 @@ class DeploymentRoutes:
     async def delete(self, request: Request, values: Values) -> Response:
         """Take it down."""
         del request
-        names = (values["endpoint"], values["deployment"])
-        accepted = await deployments.delete_deployment(self.world, *names)
-        return self.links.later(accepted, deployment_id(self.links, *names))
+        accepted = await deployments.delete_deployment(
+            self.world, values["endpoint"], values["deployment"]
+        )
+        if accepted is None:
+            return self.links.later(None, "")
+        gone = accepted.operation
+        return self.links.later(accepted, deployment_id(self.links, gone.endpoint, gone.deployment))
 
     async def get_logs(self, request: Request, values: Values) -> Response:
         """The last lines of one instance."""

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from verdazul.api.arm import Links, Rule, found, json_body, precondition
 from verdazul.api.resources import endpoint_id, endpoint_resource
 from verdazul.control import endpoints
+from verdazul.control.endpoints import Accepted
 from verdazul.control.world import World
 from verdazul.model.arm import endpoint_from_arm
 from verdazul.model.errors import UserError
@@ -62,8 +63,7 @@ class EndpointRoutes:
     async def delete(self, request: Request, values: Values) -> Response:
         """Take it down."""
         del request
-        accepted = await endpoints.delete_endpoint(self.world, values["endpoint"])
-        return self.links.later(accepted, endpoint_id(self.links, values["endpoint"]))
+        return self._later(await endpoints.delete_endpoint(self.world, values["endpoint"]))
 
     async def list_keys(self, request: Request, values: Values) -> Response:
         """Show both keys."""
@@ -74,16 +74,20 @@ class EndpointRoutes:
     async def regenerate_keys(self, request: Request, values: Values) -> Response:
         """Replace one key."""
         body = await json_body(request)
-        kind = str(body.get("keyType", "Primary")).lower()
+        asked, value = body.get("keyType", "Primary"), body.get("keyValue")
+        kind = str(asked).lower()
         if kind not in {"primary", "secondary"}:
             raise UserError(
-                f"keyType is {body.get('keyType')!r}. Key type must be 'primary' or 'secondary'.",
+                f"keyType is {asked!r}. Key type must be 'primary' or 'secondary'.",
                 code="InvalidKeyType",
             )
+        if value is not None and not (isinstance(value, str) and value):
+            raise UserError("keyValue must be a text, or left out", code="InvalidKey")
         accepted = await endpoints.regenerate_key(
-            self.world,
-            values["endpoint"],
-            primary=kind == "primary",
-            value=str(body.get("keyValue") or ""),
+            self.world, values["endpoint"], primary=kind == "primary", value=value or ""
         )
-        return self.links.later(accepted, endpoint_id(self.links, values["endpoint"]))
+        return self._later(accepted)
+
+    def _later(self, accepted: Accepted | None) -> Response:
+        name = accepted.operation.endpoint if accepted else ""
+        return self.links.later(accepted, endpoint_id(self.links, name))

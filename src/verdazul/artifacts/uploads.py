@@ -7,6 +7,7 @@ that would leave the folder is refused by name, a file appears only when it arri
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import secrets
@@ -55,9 +56,9 @@ class FolderUploads:
         self, upload: str, path: str, chunks: AsyncIterable[bytes], *, executable: bool = False
     ) -> None:
         target = Path(self.folder(upload)).joinpath(*_parts(path))
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         arriving = target.with_name(f".{secrets.token_hex(8)}.arriving")
         try:
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with arriving.open("wb") as file:
                 async for chunk in chunks:
                     await asyncio.to_thread(file.write, chunk)
@@ -68,7 +69,8 @@ class FolderUploads:
                 f'"{path}" could not be stored: {error.strerror}', code="UploadFailed"
             ) from error
         finally:
-            arriving.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                arriving.unlink()
 
 
 def _parts(path: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from verdazul.compute import shim
+from verdazul.compute.shim import groups
 from verdazul.core.instance import Limits
 
 CONTROLLERS = ("memory", "cpu", "pids")
@@ -80,8 +80,8 @@ def group_name(home: Path, instance: str) -> str:
 def release(folders: tuple[str, ...]) -> None:
     """Kill what is left in them and remove them, and the empty folder above."""
     ours = [folder for folder in folders if Path(folder).parent.name == "verdazul"]
-    shim.kill_all(ours, children_too=False)
-    shim.remove_groups(ours)
+    groups.kill_all(ours, children_too=False)
+    groups.remove_groups(ours)
     for folder in ours:
         with contextlib.suppress(OSError):  # other instances are still in it
             Path(folder).parent.rmdir()

@@ -41,7 +41,7 @@ def wrap(
         "log_files": log_files,
         "grace_seconds": grace_seconds,
     }
-    return [*_interpreter(), json.dumps(spec)]
+    return [*command(), json.dumps(spec)]
 
 
 def spawn(spec: Path, *, lock: int) -> int:
@@ -50,7 +50,7 @@ def spawn(spec: Path, *, lock: int) -> int:
     Raises OSError when the machine has no process left.
     """
     quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
-    argv = [*_interpreter(), str(spec)]
+    argv = [*command(), str(spec)]
     return os.posix_spawn(
         argv[0],
         argv,
@@ -61,5 +61,6 @@ def spawn(spec: Path, *, lock: int) -> int:
     )
 
 
-def _interpreter() -> list[str]:
-    return [sys.executable, "-I", "-S", shim.__file__]
+def command() -> list[str]:
+    """What starts a shim; its spec, or the path of one, is the only argument."""
+    return [sys.executable, "-I", "-S", str(Path(shim.__file__).with_name("__main__.py"))]

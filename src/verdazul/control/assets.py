@@ -19,8 +19,11 @@ from verdazul.model.asset_bodies import HASH_VERSION, environment_from_arm
 from verdazul.model.assets import InlineModel, ModelType
 from verdazul.model.deployment import DeploymentSpec, ProbeSettings
 from verdazul.model.errors import NotFound, UserError
-from verdazul.model.ids import AssetId, RegistryReference, ShortReference, parse_asset
+from verdazul.model.ids import AssetId, RegistryReference, ShortReference, WorkspaceId, parse_asset
 from verdazul.model.supported import refuse_unsupported
+
+URI = {"codes": "codeUri", "models": "modelUri"}
+"""Where a body says its files are: at an upload when it is put, under their digest afterwards."""
 
 
 async def register_files(
@@ -31,13 +34,14 @@ async def register_files(
     Repeating it is fine. Raises NotFound for an unknown upload, Conflict for other content.
     """
     known = await world.store.asset(key)
-    if known and tree_hash and known.tree_hash == tree_hash:
+    if known and (known.upload == upload or (tree_hash and known.tree_hash == tree_hash)):
         return known
     digest = await world.artifacts.adopt(world.uploads.folder(upload))
     _check_arrived(key, properties, digest, tree_hash)
-    asset = _asset_of(world, key, properties, digest=digest, tree_hash=tree_hash)
+    stored = {**properties, URI[key.kind]: f"azureml://artifacts/{digest}"}
+    asset = _asset_of(world, key, stored, digest=digest, tree_hash=tree_hash, upload=upload)
     await world.store.commit(PutAsset(asset))
-    return asset
+    return await existing_asset(world, key)
 
 
 def _check_arrived(
@@ -121,7 +125,8 @@ def _refuse_other_models(spec: DeploymentSpec, model: Asset) -> None:
 
 async def _asset(world: World, kind: str, text: str) -> Asset:
     match parse_asset(text):
-        case AssetId(_, named_kind, name, version) if named_kind == kind:
+        case AssetId(workspace, named_kind, name, version) if named_kind == kind:
+            _refuse_other_workspace(world, workspace)
             return await existing_asset(world, AssetKey(kind, name, version))
         case ShortReference(name, str(version), _):
             return await existing_asset(world, AssetKey(kind, name, version))
@@ -133,6 +138,15 @@ async def _asset(world: World, kind: str, text: str) -> Asset:
                 code="InvalidId",
                 fix="write azureml:<name>:<version>, azureml:<name>@latest or an ARM id",
             )
+
+
+def _refuse_other_workspace(world: World, named: WorkspaceId) -> None:
+    settings = world.settings
+    ours = WorkspaceId(settings.subscription, settings.resource_group, settings.workspace)
+    if str(named).lower() != str(ours).lower():
+        raise NotFound(
+            f"workspace {named} is not here; this home is {ours}", code="WorkspaceNotFound"
+        )
 
 
 async def _latest(world: World, kind: str, name: str) -> Asset:
@@ -159,6 +173,7 @@ def _asset_of(
     *,
     digest: str = "",
     tree_hash: str = "",
+    upload: str = "",
 ) -> Asset:
     return Asset(
         key=key,
@@ -167,4 +182,5 @@ def _asset_of(
         tree_hash=tree_hash,
         created_at=world.clock.now(),
         is_anonymous=bool(properties.get("isAnonymous")),
+        upload=upload,
     )

@@ -5,6 +5,7 @@ Each checks, commits one set of changes and wakes the loop; none waits for the w
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from verdazul.control.world import World
@@ -31,6 +32,7 @@ from verdazul.model.status import Status
 from verdazul.model.supported import refuse_unsupported
 from verdazul.model.traffic import check_traffic
 
+_KEY = re.compile(r"[\x21-\x7e]{32,256}")
 ENDPOINTS_LIMIT = 100
 """Azure's limit of endpoints in a subscription and region."""
 
@@ -54,9 +56,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Precondition:
-    """If-Match (a generation) and If-None-Match: * from the request."""
+    """If-Match (a generation, or `*`) and If-None-Match: * from the request."""
 
     generation: int | None = None
+    must_exist: bool = False
     must_be_new: bool = False
 
     def check(self, what: str, found: int | None) -> None:
@@ -65,6 +68,8 @@ class Precondition:
             raise Conflict(
                 f"{what} exists already", code="ResourceExists", fix="use update, or another name"
             )
+        if self.must_exist and found is None:
+            raise PreconditionFailed(f"{what} does not exist", fix="create it first")
         if self.generation is not None and self.generation != found:
             raise PreconditionFailed(
                 f"{what} is at generation {found or 'none'}, not {self.generation}",
@@ -183,11 +188,18 @@ async def regenerate_key(world: World, name: str, *, primary: bool, value: str =
     """Replace one key; the other goes on opening the endpoint.
 
     `value` sets a key of the caller's own; a key that is in use already (clients echo the current
-    one) means: make a new one.
+    one) means: make a new one. Raises UserError (InvalidKey) for a weak one.
     """
     known = await existing_endpoint(world, name)
     _refuse_deleting(known)
-    key = value if value and digest(value) not in known.key_digests else world.ids.new_key()
+    is_echo = digest(value) in known.key_digests
+    if value and not is_echo and not _KEY.fullmatch(value):
+        raise UserError(
+            "keyValue is not a key: it must be 32 to 256 printable ASCII characters, no spaces",
+            code="InvalidKey",
+            fix="leave keyValue out to get a random one",
+        )
+    key = value if value and not is_echo else world.ids.new_key()
     index = 0 if primary else 1
     record = replace(
         known,

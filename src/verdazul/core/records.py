@@ -122,7 +122,7 @@ class Asset:
 
     `body` is the ARM `properties` object it was put with; `tree_hash` is the client's own hash,
     by which it finds that nothing needs to be uploaded. An anonymous asset lives only as long as
-    something refers to it.
+    something refers to it. `upload` is the upload that its files came in.
     """
 
     key: AssetKey
@@ -131,6 +131,7 @@ class Asset:
     tree_hash: str
     created_at: float
     is_anonymous: bool = False
+    upload: str = ""
 
 
 @dataclass(frozen=True, slots=True)

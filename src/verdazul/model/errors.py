@@ -5,7 +5,9 @@ operations all show the same code, message, fix and log tail. Three families of 
 
     VerdazulError
     ├── UserError      the caller must change something; say what         (HTTP 4xx)
+    │   ├── Forbidden      the credential does not allow this             (403)
     │   ├── NotFound       the named thing does not exist                 (404)
+    │   ├── WrongMethod    the path exists, but not for this verb         (405)
     │   ├── Conflict       another change is under way, or it exists      (409)
     │   └── PreconditionFailed   If-Match named an older generation      (412)
     ├── Retryable      nothing is wrong with the request; try again later (HTTP 503)
@@ -109,6 +111,20 @@ class UserError(VerdazulError):
 
     default_code = "BadRequest"
     http_status = 400
+
+
+class Forbidden(UserError):
+    """The credential is missing, expired or for something else. Get a new one."""
+
+    default_code = "Forbidden"
+    http_status = 403
+
+
+class WrongMethod(UserError):
+    """The path exists, but not for this verb; the message lists those that it takes."""
+
+    default_code = "MethodNotAllowed"
+    http_status = 405
 
 
 class NotFound(UserError):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from verdazul.core.records import AssetKey, Operation
-from verdazul.model.errors import Conflict
+from verdazul.core.records import Asset, AssetKey, Operation
+from verdazul.model.errors import Conflict, NotFound
 
 
 def changed_meanwhile(what: str, expected: int | None, found: int | None) -> Conflict:
@@ -25,6 +25,16 @@ def held(begun: Operation, *, by: Operation) -> Conflict:
         code="OperationInProgress",
         fix="wait until it has ended, or delete the resource to cancel it",
     )
+
+
+def no_endpoint(name: str) -> NotFound:
+    """A deployment needs its endpoint."""
+    return NotFound(f'endpoint "{name}" does not exist')
+
+
+def is_same(known: Asset, put: Asset) -> bool:
+    """Whether a version is put again. The upload that files came in is no part of what it is."""
+    return (known.digest, known.body) == (put.digest, put.body)
 
 
 def other_content(key: AssetKey) -> Conflict:

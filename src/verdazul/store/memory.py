@@ -98,7 +98,7 @@ class MemoryStore:
             and (deployment is None or event.deployment.lower() == deployment.lower())
             and event.time >= since
         ]
-        return tuple(found[-last:])
+        return tuple(found[-last:] if last else ())
 
     async def asset(self, key: AssetKey) -> Asset | None:
         return self._tables.assets.get(key)
@@ -144,7 +144,7 @@ def _apply(tables: _Tables, change: Change) -> None:  # noqa: C901, PLR0912 - on
             tables.events.append(event)
         case PutAsset(asset):
             known_asset = tables.assets.setdefault(asset.key, asset)
-            if (known_asset.digest, known_asset.body) != (asset.digest, asset.body):
+            if not conflicts.is_same(known_asset, asset):
                 raise conflicts.other_content(asset.key)
         case ForgetAsset(key):
             tables.assets.pop(key, None)
@@ -164,6 +164,8 @@ def _put_endpoint(tables: _Tables, change: PutEndpoint) -> None:
 def _put_deployment(tables: _Tables, change: PutDeployment) -> None:
     record = change.record
     key = (record.endpoint.lower(), record.name.lower())
+    if key[0] not in tables.endpoints:
+        raise conflicts.no_endpoint(record.endpoint)
     known = tables.deployments.get(key)
     found = known.record.generation if known else None
     if found != change.expected:

@@ -124,7 +124,7 @@ class SqliteStore:
     async def open_operations(self, endpoint: str) -> tuple[Operation, ...]:
         rows = await self._rows(
             "SELECT operation FROM operations WHERE endpoint_key = ? AND state = ?"
-            " ORDER BY started_at",
+            " ORDER BY started_at, rowid",
             endpoint.lower(),
             OperationState.IN_PROGRESS,
         )
@@ -168,7 +168,7 @@ class SqliteStore:
     async def _run(self, call: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, call)
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise _unusable("the database", error) from error
 
     def _commit(self, changes: tuple[Change, ...]) -> None:
@@ -246,6 +246,8 @@ class SqliteStore:
     def _put_deployment(self, change: PutDeployment) -> None:
         record = change.record
         keys = (record.endpoint.lower(), record.name.lower())
+        if not self._execute("SELECT 1 FROM endpoints WHERE endpoint_key = ?", keys[0]).fetchone():
+            raise conflicts.no_endpoint(record.endpoint)
         found = self._generation(
             "SELECT generation FROM deployments WHERE endpoint_key = ? AND deployment_key = ?",
             *keys,
@@ -324,7 +326,7 @@ class SqliteStore:
         ).fetchone()
         if row:
             known = load(Asset, row[0])
-            if (known.digest, known.body) != (asset.digest, asset.body):
+            if not conflicts.is_same(known, asset):
                 raise conflicts.other_content(key)
             return
         self._execute(
