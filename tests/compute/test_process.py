@@ -26,8 +26,9 @@ from tests.contract.compute_worlds import (
     vanish,
 )
 from verdazul import processes
-from verdazul.compute import limits, shim
+from verdazul.compute import limits, shim_launch
 from verdazul.compute.folder import Folder, folders
+from verdazul.compute.shim.child import CANNOT_RUN
 from verdazul.compute.sweep import stop_all
 from verdazul.core.instance import Instance, Limits, Phase
 from verdazul.model.errors import Retryable
@@ -271,7 +272,7 @@ def test_starts_that_race_make_one_instance(tmp_path: Path) -> None:
                 group.create_task(world.compute.start(A, world.launch(), attempt=1))
         await reach(world, A, Phase.READY)
 
-        shims = [line for line in left_over(world.home) if "shim.py" in line]
+        shims = [line for line in left_over(world.home) if "shim/__main__.py" in line]
         assert len(shims) == 1
 
     in_world(tmp_path, test)
@@ -413,9 +414,7 @@ def test_shim_that_cannot_write_itself_down_runs_nothing(tmp_path: Path) -> None
         "grace_seconds": 1,
     }
 
-    ended = subprocess.run(
-        [sys.executable, "-I", "-S", shim.__file__, json.dumps(spec)], check=False
-    )
+    ended = subprocess.run([*shim_launch.command(), json.dumps(spec)], check=False)
 
-    assert ended.returncode == shim.CANNOT_RUN
+    assert ended.returncode == CANNOT_RUN
     assert not (tmp_path / "it-ran").exists()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from verdazul import processes
-from verdazul.compute import shim
+from verdazul.compute.shim import system
 from verdazul.processes import ProcessRecord
 
 
@@ -90,5 +90,5 @@ def test_waiting_for_a_living_process_ends_in_time(sleeper: subprocess.Popen[byt
 
 
 def test_shim_and_control_plane_name_a_process_alike() -> None:
-    assert shim.birth(os.getpid()) == processes.birth(os.getpid())
+    assert system.birth(os.getpid()) == processes.birth(os.getpid())
     assert processes.birth(2**22 + 1) is None

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verdazul import processes
-from verdazul.compute import shim
+from verdazul.compute.shim.child import CANNOT_RUN
+from verdazul.compute.shim.log import Log
 from verdazul.compute.shim_launch import wrap
 
 PYTHON = str(Path(sys.executable).resolve())
@@ -82,7 +83,7 @@ def test_command_that_cannot_run_is_named(start: Start) -> None:
 
     _, said = process.communicate(timeout=10)
 
-    assert process.returncode == shim.CANNOT_RUN
+    assert process.returncode == CANNOT_RUN
     assert said.startswith(b"cannot run /nowhere/envoy: [Errno 2] No such file or directory")
 
 
@@ -214,7 +215,7 @@ def test_log_files_hold_the_end_of_what_was_written_within_their_bounds(
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        log = shim.Log(f"{folder}/log", limit=limit, keep=keep)
+        log = Log(f"{folder}/log", limit=limit, keep=keep)
         for data in writes:
             log.write(data)
         os.close(log.fd)

@@ -133,7 +133,7 @@ class AssetRoutes:
         upload = uri.removeprefix(prefix).split("/")[0]
         if not uri.startswith(prefix):
             raise UserError(
-                f'{assets.URI[kind]} is "{uri}"; it must be the blobUri that startPendingUpload gave',
+                f"{assets.URI[kind]} is {uri!r}; it must be the blobUri of startPendingUpload",
                 code="InvalidValue",
             )
         return upload
