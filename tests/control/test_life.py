@@ -379,6 +379,23 @@ def test_refused_route_fails_the_operation_and_keeps_the_last_good_one() -> None
     asyncio.run(story())
 
 
+def test_refused_route_fails_a_deployment_that_waits_for_it() -> None:
+    async def story() -> None:
+        bench = Bench()
+        await bench.create_endpoint()
+        await bench.settle()
+        bench.gateway.refusal = "no such cluster"
+
+        accepted = await bench.deploy()
+        await bench.settle(seconds=5)
+
+        operation = await bench.ended(accepted)
+        assert operation.problem is not None
+        assert operation.problem.code == "GatewayRejected"
+
+    asyncio.run(story())
+
+
 def test_restarted_control_plane_changes_nothing() -> None:
     async def story() -> None:
         bench = Bench()

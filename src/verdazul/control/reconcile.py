@@ -173,6 +173,7 @@ async def _judge_deployment(world: World, seen: Seen, state: DeploymentState) ->
         instances=mine,
         environment=world.environments.state(record.bundle.recipe),
         routes_acked=seen.refusal is None,
+        refusal=seen.refusal,
     )
     status, memory = judge(state, view, now, start_attempts=world.settings.start_attempts)
     changes: list[Change] = [

@@ -19,11 +19,15 @@ from verdazul.model.status import Condition, ProvisioningState, Status, Truth
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What is seen of one deployment. `routes_acked`: the gateway does what it should."""
+    """What is seen of one deployment.
+
+    `routes_acked`: the gateway does what it should. `refusal`: why it never will.
+    """
 
     instances: tuple[Instance, ...]
     environment: EnvironmentState
     routes_acked: bool
+    refusal: Problem | None = None
 
 
 def serving_bundle(record: DeploymentRecord, memory: Memory) -> Bundle:
@@ -99,6 +103,8 @@ def _failure(
     """Why the declared generation cannot be reached, if that is certain enough to say."""
     if isinstance(world.environment, BuildFailed):
         return world.environment.problem
+    if world.refusal:
+        return world.refusal
     record = state.record
     crashed = [
         i
