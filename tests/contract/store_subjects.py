@@ -10,9 +10,9 @@ from pathlib import Path
 
 from tests.core.records import deployment, endpoint
 
-from verdazul.core.changes import EndOperation, PutDeployment, PutEndpoint
+from verdazul.core.changes import Change, EndOperation, PutDeployment, PutEndpoint
 from verdazul.core.records import Operation, OperationState
-from verdazul.model.errors import Problem
+from verdazul.model.errors import Conflict, Problem
 from verdazul.model.status import Condition, ProvisioningState, Status, Truth
 from verdazul.ports import Store
 from verdazul.store.memory import MemoryStore
@@ -77,3 +77,11 @@ async def everything(store: Store) -> list[object]:
         *[await store.events(name) for name in ("credit", "other")],
         *[await store.assets(kind) for kind in ("codes", "models")],
     ]
+
+
+async def outcome(store: Store, changes: tuple[Change, ...]) -> str:
+    try:
+        await store.commit(*changes)
+    except Conflict as error:
+        return error.problem.code
+    return "done"

@@ -18,6 +18,7 @@ from tests.contract.store_subjects import (
     ended,
     everything,
     opened,
+    outcome,
 )
 from tests.core.records import asset, bundle, endpoint, event, operation
 
@@ -170,7 +171,6 @@ def test_a_full_disk_is_told_and_forgotten_once_there_is_room(tmp_path: Path) ->
     assert done.stdout.startswith("StoreUnusable ")
 
 
-@pytest.mark.xfail(strict=True, reason="sqlite.py orders by started_at alone; add rowid")
 def test_operations_begun_at_the_same_moment_come_in_their_order(tmp_path: Path) -> None:
     async def story() -> None:
         async with opened("sqlite", tmp_path) as store:
@@ -187,12 +187,16 @@ def test_nobody_else_may_read_the_file(tmp_path: Path) -> None:
     async def story() -> None:
         async with opened("sqlite", tmp_path) as store:
             await declared(store)
-            modes = {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()}
+            modes = await asyncio.to_thread(_modes, tmp_path)
 
-            assert "verdazul.db-wal" in modes
-            assert set(modes.values()) == {"0o600"}
+        assert "verdazul.db-wal" in modes
+        assert set(modes.values()) == {"0o600"}
 
     asyncio.run(story())
+
+
+def _modes(folder: Path) -> dict[str, str]:
+    return {path.name: oct(path.stat().st_mode & 0o777) for path in folder.iterdir()}
 
 
 def _refusal(path: Path) -> Problem:
@@ -267,7 +271,7 @@ def test_many_callers_at_once_are_served_one_after_the_other(tmp_path: Path) -> 
 
             async def try_to_update(expected: int) -> bool:
                 change = PutEndpoint(endpoint(generation=expected + 1), expected)
-                return await _outcome(store, (change,)) == "done"
+                return await outcome(store, (change,)) == "done"
 
             won = await asyncio.gather(*[try_to_update(1) for _ in range(20)])
             assert won.count(True) == 1
@@ -290,3 +294,26 @@ def test_a_caller_that_gives_up_leaves_the_store_usable(tmp_path: Path) -> None:
             assert times >= {1.0, 3.0, 5.0, 19.0, 99.0}
 
     asyncio.run(story())
+
+
+def test_a_damaged_file_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "verdazul.db"
+    asyncio.run(_fill(tmp_path))
+    pages = bytearray(path.read_bytes())
+    pages[len(pages) // 2 :] = b"U" * len(pages[len(pages) // 2 :])
+    path.write_bytes(pages)
+
+    async def story() -> None:
+        async with opened("sqlite", tmp_path) as store:
+            with pytest.raises(Fatal, match="malformed") as caught:
+                await store.assets("codes")
+
+        assert caught.value.problem.code == "StoreUnusable"
+
+    asyncio.run(story())
+
+
+async def _fill(folder: Path) -> None:
+    async with opened("sqlite", folder) as store:
+        for version in "123":
+            await store.commit(PutAsset(asset(version, body="x" * 200_000)))

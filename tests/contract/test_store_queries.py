@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -168,16 +167,6 @@ def test_events_are_told_apart_by_deployment(ask: Ask) -> None:
     ask(story)
 
 
-@pytest.mark.parametrize(
-    "ask",
-    [
-        pytest.param(
-            "memory", marks=pytest.mark.xfail(strict=True, reason="memory.py: found[-0:] is all")
-        ),
-        "sqlite",
-    ],
-    indirect=True,
-)
 def test_asking_for_no_events_gives_none(ask: Ask) -> None:
     async def story(store: Store) -> None:
         await store.commit(AddEvent(event(1)))
@@ -237,11 +226,6 @@ def test_a_name_that_was_forgotten_starts_anew(ask: Ask) -> None:
     ask(story)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=(AssertionError, sqlite3.IntegrityError, pytest.fail.Exception),
-    reason="memory accepts it, SQLite raises a raw IntegrityError: neither refuses in words",
-)
 def test_a_deployment_of_no_endpoint_is_refused(ask: Ask) -> None:
     async def story(store: Store) -> None:
         with pytest.raises(VerdazulError, match='endpoint "credit"'):

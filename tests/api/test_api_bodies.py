@@ -1,0 +1,292 @@
+"""Hostile bodies, headers and paths: whatever arrives, the answer is JSON, and never a 5xx."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.api.door import (
+    WORKSPACE,
+    Door,
+    Tell,
+    deployment_body,
+    endpoint_body,
+    open_door,
+    problem,
+)
+
+ENDPOINT = "onlineEndpoints/credit"
+BLUE = f"{ENDPOINT}/deployments/blue"
+TAKING_BODIES = [
+    ("PUT", ENDPOINT),
+    ("PUT", BLUE),
+    ("POST", f"{BLUE}/getLogs"),
+    ("POST", f"{ENDPOINT}/regenerateKeys"),
+    ("PUT", "codes/code/versions/1"),
+    ("PUT", "models/model/versions/1"),
+    ("PUT", "environments/env/versions/1"),
+]
+
+
+async def sent(door: Door, method: str, path: str, body: bytes) -> tuple[int, str, str]:
+    answer = await door.client.request(method, f"{WORKSPACE}/{path}", content=body)
+    return problem(answer)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"not json",
+        b"\xff\xfe\x00",
+        b'{"a": }',
+        b"{'a': 1}",
+        b'{"a": "\xff"}',
+        b"<xml/>",
+        b"[" * 100_000 + b"]" * 100_000,
+        b'{"a": ' * 100_000 + b"1" + b"}" * 100_000,
+        b'{"a": ' + b"9" * 5000 + b"}",
+    ],
+    ids=lambda body: repr(body[:12]),
+)
+@pytest.mark.parametrize(("method", "path"), TAKING_BODIES)
+def test_a_body_that_is_no_json_is_said(tell: Tell, method: str, path: str, body: bytes) -> None:
+    async def story(door: Door) -> None:
+        status, code, message = await sent(door, method, path, body)
+
+        assert (status, code) == (400, "InvalidJson")
+        assert message.startswith("the body is not JSON: ")
+
+    tell(story)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b"3", b'"text"', b"true"])
+@pytest.mark.parametrize(("method", "path"), TAKING_BODIES)
+def test_a_body_that_is_no_object_is_said(tell: Tell, method: str, path: str, body: bytes) -> None:
+    async def story(door: Door) -> None:
+        status, code, message = await sent(door, method, path, body)
+
+        assert (status, code) == (400, "InvalidJson")
+        assert message.endswith("not an object")
+
+    tell(story)
+
+
+@pytest.mark.parametrize(("method", "path"), TAKING_BODIES)
+def test_a_body_over_four_mebibytes_is_refused(tell: Tell, method: str, path: str) -> None:
+    async def story(door: Door) -> None:
+        body = b'{"a": "' + b"x" * 5_000_000 + b'"}'
+
+        status, code, message = await sent(door, method, path, body)
+
+        assert (status, code) == (400, "BodyTooLarge")
+        assert "4194304 bytes" in message
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    "value", [b"NaN", b"Infinity", b"-Infinity", b'"\\ud800"', b'{"\\udfff": 1}']
+)
+@pytest.mark.parametrize(("method", "path"), TAKING_BODIES)
+def test_what_only_python_takes_for_json_is_refused(
+    tell: Tell, method: str, path: str, value: bytes
+) -> None:
+    async def story(door: Door) -> None:
+        body = b'{"properties": {"x": %s}, "x": %s}' % (value, value)
+
+        status, code, _ = await sent(door, method, path, body)
+
+        assert (status, code) == (400, "InvalidJson")
+
+    tell(story)
+
+
+@pytest.mark.parametrize("value", [b"NaN", b'"\\ud800"'])
+def test_no_asset_makes_the_list_of_assets_unreadable(tell: Tell, value: bytes) -> None:
+    async def story(door: Door) -> None:
+        uri, signed = await door.upload("codes/code/versions/1")
+        await door.client.put(signed("score.py"), content=b"x")
+        body = b'{"properties": {"codeUri": "%s", "tags": {"x": %s}}}' % (uri.encode(), value)
+        await door.client.put(f"{WORKSPACE}/codes/code/versions/1", content=body)
+
+        answer = await door.ask("GET", "codes/code/versions")
+
+        assert answer.status_code == 200
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", f"{BLUE}/getLogs", b'{"containerType": "\\ud800"}'),
+        ("PUT", "codes/c/versions/1", b'{"properties": {"codeUri": "\\ud800"}}'),
+    ],
+)
+def test_a_refusal_that_quotes_broken_text_is_still_told(
+    tell: Tell, method: str, path: str, body: bytes
+) -> None:
+    async def story(door: Door) -> None:
+        assert (await sent(door, method, path, body))[0] == 400
+
+    tell(story)
+
+
+@pytest.mark.parametrize("extra", [[1], "text", 7])
+def test_free_properties_that_are_no_object_are_refused(tell: Tell, extra: object) -> None:
+    async def story(door: Door) -> None:
+        uri, _ = await door.upload("codes/code/versions/1")
+        body = {"properties": {"codeUri": uri, "properties": extra}}
+
+        assert (await door.ask("PUT", "codes/code/versions/1", body)).status_code == 400
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("if-match", "9" * 5000),
+        ("if-match", "9" * 4000),
+        ("if-match", "x" * 60_000),
+        ("if-none-match", "*" * 60_000),
+        ("x-anything", "y" * 60_000),
+        ("content-type", "text/html; charset=utf-7"),
+        ("content-length", "0"),
+        ("transfer-encoding", "nonsense"),
+    ],
+)
+def test_no_header_breaks_the_answer(tell: Tell, name: str, value: str) -> None:
+    async def story(door: Door) -> None:
+        for method, path in TAKING_BODIES:
+            answer = await door.ask(method, path, {}, **{name: value})
+
+            assert answer.status_code < 500
+
+    tell(story)
+
+
+def test_a_name_that_lower_cases_to_another_alphabet_is_no_failure(tell: Tell) -> None:
+    async def story(door: Door) -> None:
+        await door.endpoint("kredit")
+
+        answer = await door.ask("DELETE", "onlineEndpoints/%E2%84%AAredit")  # the Kelvin sign
+
+        assert answer.status_code < 500
+
+    tell(story)
+
+
+@pytest.mark.parametrize("body", [endpoint_body(), deployment_body("azureml:c:1", "azureml:e:1")])
+def test_nulls_anywhere_are_no_failure(tell: Tell, body: dict[str, Any]) -> None:
+    def places(tree: dict[str, Any], at: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+        found = [(*at, name) for name in tree]
+        for name, value in tree.items():
+            found += places(value, (*at, name)) if isinstance(value, dict) else []
+        return found
+
+    async def story(door: Door) -> None:
+        path = BLUE if "sku" in body else ENDPOINT
+        for place in places(body):
+            mutated = json.loads(json.dumps(body))
+            spot = mutated
+            for name in place[:-1]:
+                spot = spot[name]
+            spot[place[-1]] = None
+
+            answer = await door.ask("PUT", path, mutated)
+            await door.settle()
+
+            assert answer.status_code in {200, 201, 400, 404}, (place, answer.text)
+
+    tell(story)
+
+
+# -- anything at all
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | texts | st.sampled_from(["blue", "credit", "Primary", "PT5S", "azureml:c:1", WORKSPACE]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        texts | st.sampled_from(["properties", "traffic", "tags", "blue", "image", "codeUri"]),
+        inner,
+        max_size=3,
+    ),
+    max_leaves=8,
+)  # fmt: skip
+segments = st.sampled_from(
+    [
+        "onlineEndpoints",
+        "credit",
+        "deployments",
+        "blue",
+        "listKeys",
+        "regenerateKeys",
+        "getLogs",
+        "codes",
+        "models",
+        "environments",
+        "versions",
+        "1",
+        "startPendingUpload",
+    ]
+) | texts.map(lambda text: quote(text, safe=""))
+known_paths = st.sampled_from([path for _, path in TAKING_BODIES])
+targets = st.one_of(
+    known_paths.map(lambda path: f"{WORKSPACE}/{path}"),
+    st.lists(segments, max_size=6).map(lambda parts: f"{WORKSPACE}/{'/'.join(parts)}"),
+    st.lists(segments, max_size=4).map(lambda parts: "/" + "/".join(parts)),
+    st.lists(segments, max_size=3).map(lambda parts: "/uploads/" + "/".join(parts)),
+)
+methods = st.sampled_from(["GET", "PUT", "POST", "DELETE", "PATCH", "HEAD", "OPTIONS", "BREW"])
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> bytes:
+    """Something like a body: anything, or a good one with anything at one place."""
+    if draw(st.booleans()):
+        return json.dumps(draw(values)).encode() if draw(st.booleans()) else draw(st.binary())
+    good = draw(st.sampled_from([endpoint_body(), deployment_body("azureml:c:1", "azureml:e:1")]))
+    spot: dict[str, Any] = json.loads(json.dumps(good))
+    root = spot
+    while True:
+        name = draw(st.sampled_from(sorted(spot)))
+        if not isinstance(spot[name], dict) or not spot[name] or draw(st.booleans()):
+            break
+        spot = spot[name]
+    spot[name] = draw(values)
+    return json.dumps(root).encode()
+
+
+requests = st.lists(st.tuples(methods, targets, bodies()), min_size=5, max_size=20)
+
+
+@given(requests)
+@settings(max_examples=40, deadline=None)
+def test_nothing_that_arrives_is_a_failure_of_ours(
+    requests: list[tuple[str, str, bytes]],
+) -> None:
+    async def story(home: Path) -> None:
+        async with open_door(home) as door:
+            await door.endpoint()
+            await door.deployment()
+            for method, target, body in requests:
+                status, answer = await door.raw(method, target.encode(), body)
+
+                assert status < 500, (method, target, body, answer)
+                assert not answer or isinstance(json.loads(answer), dict)
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(story(Path(folder)))
