@@ -272,3 +272,15 @@ def test_backoff_never_shrinks_with_attempts_and_is_bounded(
 @given(st.integers(1, 50))
 def test_surge_is_a_fifth_but_at_least_one(replicas: int) -> None:
     assert max(1, replicas / 5) <= surge(replicas) <= replicas / 5 + 1
+
+
+def test_dead_instance_that_is_still_routed_to_is_not_started_yet() -> None:
+    world = TinyWorld()
+    settle(world, desired(1))
+    world.ack()
+    (only,) = world.instances
+    world.crash(only)
+
+    planned = plan(desired(1), world.observed(), world.now + 600)
+
+    assert planned == Plan(())
