@@ -165,6 +165,7 @@ async def _open(
         ids=RandomIds(),
         settings=settings,
         wake=loop.wake,
+        trouble=loop.trouble,
     )
     compute.on_change(loop.wake)
     built: asyncio.Queue[Recipe] = asyncio.Queue()
@@ -282,7 +283,9 @@ async def _take_down(home: Home, say: Say) -> None:
 
 
 def _on_signals() -> asyncio.Event:
+    """A closed terminal ends us as Ctrl-C does, unless we were started to survive it (nohup)."""
     ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, ended.set)
     return ended

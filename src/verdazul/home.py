@@ -17,6 +17,7 @@ from pathlib import Path
 from verdazul.model.errors import Conflict, UserError
 
 DEFAULT_PORT = 8443
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared here, bound only when asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,19 @@ class Address:
 
     @property
     def url(self) -> str:
-        """What clients use. Loopback is called by its name: certificates and cookies like names."""
-        loopback = self.host in {"127.0.0.1", "::1", "localhost", "0.0.0.0", "::"}  # noqa: S104 - compared, not bound
-        host = "localhost" if loopback else self.host
+        """What clients on this machine use; IPv4 loopback is called by its name."""
+        host = "localhost" if self.host in {"127.0.0.1", *_EVERYWHERE[:1]} else self.host
+        host = "::1" if host in _EVERYWHERE else host
         return f"https://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def reach(self) -> str:
+        """Who can connect, when that is more than this machine; else ""."""
+        if self.host in _EVERYWHERE:
+            return f"it listens on every interface of this machine ({self.host})"
+        if self.host in {"127.0.0.1", "::1", "localhost"}:
+            return ""
+        return f"it listens on {self.host}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +101,7 @@ class Home:
             probe.unlink()
         except OSError as error:
             raise UserError(
-                f"home {self.path} cannot be written: {error.strerror}",
+                f"home {self.path} cannot be written: {error.strerror} ({error.filename})",
                 code="HomeNotWritable",
                 fix="choose another folder with --home or VERDAZUL_HOME",
             ) from None
@@ -120,12 +130,14 @@ class Home:
         return self.token_file.read_text().strip()
 
     def choose_address(self, host: str | None, port: int | None) -> Address:
-        """The address asked for, else the one kept from before, else a free port.
+        """The address asked for: loopback unless told so each time, the port kept from before.
 
-        Whether it can be had is seen when the gateway binds it; `keep_address` then keeps it.
+        Whether a port that was asked for can be had is seen when the gateway binds it;
+        `keep_address` then keeps it. Raises UserError (InvalidHost).
         """
+        chosen = host or "127.0.0.1"
+        _check_host(chosen)
         kept = self._kept_address()
-        chosen = host or (kept.host if kept else "127.0.0.1")
         return Address(chosen, port or (kept.port if kept else _free_port(chosen)))
 
     def keep_address(self, address: Address) -> None:
@@ -148,6 +160,17 @@ def _write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def _check_host(host: str) -> None:
+    try:
+        _bind(host, 0)
+    except OSError as error:
+        raise UserError(
+            f"--host {host} is no address of this machine: {error.strerror}",
+            code="InvalidHost",
+            fix="use 127.0.0.1, an address that `ip address` lists, or 0.0.0.0 for all of them",
+        ) from None
 
 
 def _free_port(host: str) -> int:

@@ -38,6 +38,7 @@ def run_control_plane(
     """Run until told to end. Raises what `app.serve` raises."""
     from verdazul.app import Listen, serve
 
+    os.umask(0o077)
     Home(settings.home).prepare()
     _log_to_file(settings)
     asyncio.run(serve(settings, Listen(host, port), say=say, on_ready=on_ready))
@@ -56,6 +57,7 @@ def start_detached(
     Raises the problem it ended with, or Fatal when it is not ready in time.
     """
     home = Home(settings.home)
+    os.umask(0o077)
     home.prepare()
     reader, writer = os.pipe()
     argv = [sys.executable, "-m", "verdazul.launch", str(writer), host or "", str(port or "")]
@@ -129,8 +131,12 @@ async def bring_down(settings: Settings, *, say: Say) -> bool:
     if control and processes.is_alive(control):
         say("stopping the control plane, the gateway and all instances")
         ended = await processes.end(control, grace_seconds=DOWN_SECONDS)
-    ended |= await stop_recorded_gateway(home.path)
-    ended |= bool(await stop_all(home.path))
+    if await stop_recorded_gateway(home.path):
+        say("stopped the gateway, which had no control plane")
+        ended = True
+    if instances := await stop_all(home.path):
+        say(f"stopped {len(instances)} instances, which had no control plane")
+        ended = True
     home.control_record.unlink(missing_ok=True)
     home.address_file.unlink(missing_ok=True)
     return ended
@@ -138,20 +144,29 @@ async def bring_down(settings: Settings, *, say: Say) -> bool:
 
 def leftovers(settings: Settings) -> dict[str, Any]:
     """What runs of a home whose control plane does not answer, read from its records."""
+    from verdazul.compute.folder import folders
     from verdazul.gateway.supervise import recorded_gateway
 
     home = Home(settings.home)
     control = processes.read_record(home.control_record)
-    found = {
-        "control": control if control and processes.is_alive(control) else None,
-        "gateway": recorded_gateway(home.path),
-    }
+    seen = [
+        ("control", __version__, control if control and processes.is_alive(control) else None),
+        ("gateway", "", recorded_gateway(home.path)),
+    ]
+    if (home.path / "instances").is_dir():
+        seen += [(str(f.id), "", _last_alive(f.processes())) for f in folders(home.path)]
     parts = [
-        {"part": part, "pid": record.pid, "version": __version__, "state": "running"}
-        for part, record in found.items()
+        {"part": part, "pid": record.pid, "version": version, "state": "running"}
+        for part, version, record in seen
         if record
     ]
     return {"home": str(home.path), "version": __version__, "parts": parts, "endpoints": []}
+
+
+def _last_alive(records: tuple[processes.ProcessRecord, ...]) -> processes.ProcessRecord | None:
+    """The instance's own process where it lives, else its shim."""
+    alive = [record for record in records if processes.is_alive(record)]
+    return alive[-1] if alive else None
 
 
 def _log_to_file(settings: Settings) -> None:
@@ -182,7 +197,16 @@ def _detached(writer: int, host: str, port: str) -> int:
 
     def is_ready(address: Address) -> None:
         ready.append(True)
-        tell({"ready": {"address": address.url, "home": str(settings.home), "pid": os.getpid()}})
+        tell(
+            {
+                "ready": {
+                    "address": address.url,
+                    "reach": address.reach,
+                    "home": str(settings.home),
+                    "pid": os.getpid(),
+                }
+            }
+        )
         os.close(writer)
 
     ready: list[bool] = []
@@ -196,6 +220,11 @@ def _detached(writer: int, host: str, port: str) -> int:
             raise
         tell({"problem": error.problem.to_arm(), "status": error.http_status})
         return 1
+    except Exception as error:
+        if not ready:
+            problem = Problem("StartFailed", f"{type(error).__name__}: {error}", "see control.log")
+            tell({"problem": problem.to_arm(), "status": Fatal.http_status})
+        raise
     return 0
 
 

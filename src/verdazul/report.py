@@ -56,11 +56,13 @@ async def _endpoint(world: World, links: Links, view: EndpointView) -> dict[str,
     name = view.record.name
     instances = await world.compute.observe(name)
     conditions = view.status.conditions if view.status else ()
+    trouble = world.trouble(name)
     return {
         "name": name,
         "provisioning_state": state_of(view.record, view.status),
         "scoring_uri": f"{scoring_base(links, name)}/score",
         "generation": view.record.generation,
+        "trouble": trouble.to_arm() if trouble else None,
         "conditions": [_condition(condition) for condition in conditions],
         "deployments": [_deployment(view, state, instances) for state in view.deployments],
     }

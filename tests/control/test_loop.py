@@ -199,6 +199,23 @@ def test_every_name_is_looked_at_again_after_the_resync(answer: LookAgain) -> No
 
 
 @pytest.mark.usefixtures("hasty")
+def test_trouble_is_told_until_a_look_succeeds() -> None:
+    async def story(loop: Loop, looks: Looks) -> None:
+        looks.let("bad")
+        looks.answers["bad"] = [OSError("disk full"), LATER]
+
+        loop.wake("bad")
+        await looks.until(lambda: loop.trouble("BAD") is not None)
+        trouble = loop.trouble("bad")
+        await looks.until(lambda: loop.trouble("bad") is None)
+
+        assert trouble is not None
+        assert "disk full" in trouble.message
+
+    run(story)
+
+
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("failure", [Retryable("the gateway is silent"), ValueError("a bug")])
 def test_a_failed_look_is_repeated_and_the_others_go_on(failure: Exception) -> None:
     async def story(loop: Loop, looks: Looks) -> None:

@@ -94,7 +94,9 @@ def test_everything_killed_at_once_comes_back_as_declared(own_system: System) ->
 def test_down_leaves_no_process_even_without_a_control_plane(own_system: System) -> None:
     own_system.serving("credit", "blue", count=2)
     kill(own_system.pid_of("control"))
-    assert own_system.run("status", code=2).out
+    seen = own_system.run("status", "-o", "json", code=2)
+    assert [p["part"].split(".")[0] for p in seen.data["parts"]] == ["gateway", "credit", "credit"]
+    assert "traffic goes on" in seen.err
 
     own_system.down()
 
@@ -144,6 +146,22 @@ def test_home_with_a_long_odd_name_works(tmp_path: Path) -> None:
     finally:
         system.down()
     assert system.processes() == []
+
+
+def test_home_flag_wins_over_what_env_exported(
+    own_system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_system.run("online-endpoint", "create", "-n", "first")
+    exports = own_system.run("env", "-o", "json").data
+    second = System(own_system.home.with_name("second"), own_system.files)
+    second.up()
+    try:
+        for name, value in exports.items():
+            monkeypatch.setenv(name, value)
+        assert second.run("online-endpoint", "list").data == []
+        assert second.status()["home"] == str(second.home)
+    finally:
+        second.down()
 
 
 def _is_replaced(system: System, instance: str, pid: int) -> bool:

@@ -33,7 +33,7 @@ def names(one: Identity) -> list[object]:
 
 
 def test_names_are_localhost_and_the_given_hosts_without_wildcards(home: Path) -> None:
-    wildcards = ("0.0.0.0", "::")  # noqa: S104 - named, not bound
+    wildcards = ("0.0.0.0", "::")
 
     server = ensure(home, *wildcards, "Model.Example.ORG", "10.0.0.7", "bad name", "localhost")
 

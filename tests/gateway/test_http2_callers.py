@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.gateway.gateway_upstream import eventually
 from tests.gateway.gateway_world import KEY, World, deployment, route, run
 
 pytestmark = [
@@ -50,12 +51,33 @@ def test_a_refusal_never_overtakes_a_short_body(
     run(test())
 
 
-async def _curl(world: World, endpoint: str, headers: list[str]) -> tuple[str, str]:
+def test_each_request_too_many_is_told_so_in_a_burst(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with World.open(tmp_path) as world:
+            blue = await world.upstream("blue")
+            limited = deployment("blue", blue.address, max_requests=1)
+            await world.plane.publish("credit", route(limited))
+            key = [f"Authorization: Bearer {KEY}"]
+
+            held = asyncio.create_task(_curl(world, "credit", key, path="wait"))
+            await eventually(lambda: blue.active)
+            burst = await asyncio.gather(*(_curl(world, "credit", key) for _ in range(20)))
+            blue.release.set()
+            await held
+
+        assert [code for code, _ in burst] == ["429"] * 20
+
+    run(test())
+
+
+async def _curl(
+    world: World, endpoint: str, headers: list[str], *, path: str = "score"
+) -> tuple[str, str]:
     words = [word for header in headers for word in ("-H", header)]
     curl = await asyncio.create_subprocess_exec(
         *("curl", "-sS", "--http2", "--cacert", str(world.home / "certs" / "ca.pem")),
         *("-w", "\n%{http_code}", "-d", '{"data": [1, 2, 3]}', *words),
-        f"https://localhost:{world.port}/api/v1/endpoint/{endpoint}/score",
+        f"https://localhost:{world.port}/api/v1/endpoint/{endpoint}/{path}",
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -6,7 +6,7 @@ Use cases and looks are the real ones; compute, gateway, environments and time a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,7 +114,7 @@ class Simulation:
         """Declare an endpoint, or take its traffic away."""
         await _asked(endpoints.put_endpoint(self.bench.world, EndpointSpec(name=name)))
 
-    async def split(self, name: str, *shares: tuple[str, int]) -> None:
+    async def split(self, name: str, shares: Iterable[tuple[str, int]]) -> None:
         """Change its traffic."""
         spec = EndpointSpec(name=name, traffic=dict(shares))
         await _asked(endpoints.put_endpoint(self.bench.world, spec))
@@ -128,7 +128,7 @@ class Simulation:
         await _asked(endpoints.regenerate_key(self.bench.world, name, primary=True))
 
     async def deploy(
-        self, endpoint: str, name: str, *, count: int = 1, version: str = "1", conda: int = 0
+        self, endpoint: str, name: str, count: int = 1, version: str = "1", conda: int = 0
     ) -> None:
         """Declare a deployment, new or changed."""
         spec = DeploymentSpec.model_validate(
@@ -152,29 +152,69 @@ class Simulation:
         """Delete a deployment."""
         await _asked(deployments.delete_deployment(self.bench.world, endpoint, name))
 
-    # -- what the world does
+    # -- what the world does; `which` counts round and round
 
-    def running(self) -> list[InstanceId]:
-        """Instances whose process lives."""
+    async def crash(self, which: int) -> None:
+        """A process dies."""
+        if running := self._running():
+            self.bench.compute.crash(running[which % len(running)])
+
+    async def hang(self, which: int) -> None:
+        """A process answers no probe any more."""
+        if running := self._running():
+            self.bench.compute.hang(running[which % len(running)])
+
+    async def refuse_starts(self, why: str | None) -> None:
+        """The machine starts nothing any more (None: again)."""
+        self.bench.compute.refuse(why)
+
+    async def silence(self, is_silent: bool) -> None:  # noqa: FBT001 - steps have no keywords
+        """The gateway answers nothing any more."""
+        self.bench.gateway.silent = is_silent
+
+    async def refuse_routes(self, why: str) -> None:
+        """The gateway takes no configuration any more ("": again)."""
+        self.bench.gateway.refusal = why
+
+    async def finish_build(self, which: int) -> None:
+        """An environment is there."""
+        if building := self._environments(Building):
+            self.bench.environments.finish(building[which % len(building)])
+
+    async def fail_build(self, which: int) -> None:
+        """The build of an environment ends badly."""
+        if building := self._environments(Building):
+            problem = Problem("x", "no version of numpi exists")
+            self.bench.environments.fail(building[which % len(building)], problem)
+
+    async def lose_environment(self, which: int) -> None:
+        """Somebody deletes one from the disk."""
+        if built := self._environments(Built):
+            self.bench.environments.lose(built[which % len(built)])
+
+    def _running(self) -> list[InstanceId]:
         self.bench.compute.tick()
         bodies = self.bench.compute.world.bodies.values()
         return sorted(body.id for body in bodies if body.exited is None)
 
-    def building(self) -> list[Recipe]:
-        """Environments that are being built."""
+    def _environments(self, kind: type[Building | Built]) -> list[Recipe]:
         known = self.bench.environments._states.items()
-        return sorted((recipe for recipe, state in known if isinstance(state, Building)), key=str)
+        return sorted((recipe for recipe, state in known if isinstance(state, kind)), key=str)
 
-    def built(self) -> list[Recipe]:
-        """Environments that are there."""
-        known = self.bench.environments._states.items()
-        return sorted((recipe for recipe, state in known if isinstance(state, Built)), key=str)
+    # -- what we do
 
-    def fail_build(self, recipe: Recipe) -> None:
-        """Its build ends badly."""
-        self.bench.environments.fail(recipe, Problem("x", "no version of numpi exists"))
+    async def pass_time(self, seconds: float) -> None:
+        """Nobody looks for so long."""
+        self.bench.clock.advance(seconds)
 
-    def restart(self) -> None:
+    async def look_often(self, name: str, times: int) -> None:
+        """So many looks, each after a while."""
+        for _ in range(times):
+            record = await self.bench.store.endpoint(name)
+            await self.look(record.name if record else name)
+            self.bench.clock.advance(0.6)
+
+    async def restart(self) -> None:
         """The control plane dies and another one starts; the world does not notice."""
         before = self.bench.gateway
         self.bench = self.bench.restart_control_plane()
@@ -197,9 +237,9 @@ class Simulation:
         await self.create(name)
         await self.settle()
         for deployment, _ in shares:
-            await self.deploy(name, deployment, count=2)
+            await self.deploy(name, deployment, 2)
         await self.settle()
-        await self.split(name, *shares)
+        await self.split(name, shares)
         await self.settle()
 
     async def names(self) -> list[str]:
@@ -215,7 +255,7 @@ class Simulation:
         """From now on everything outside of us works."""
         self.bench.gateway.silent, self.bench.gateway.refusal = False, ""
         self.bench.compute.refuse(None)
-        for instance in self.running():
+        for instance in self._running():
             self.bench.compute.recover(instance)
 
     async def settle(self) -> None:
@@ -225,7 +265,7 @@ class Simulation:
         is_quiet = False
         while self.bench.clock.now() < until:
             looks = [await self.look(name) for name in await self.names()]
-            for recipe in self.building():
+            for recipe in self._environments(Building):
                 self.bench.environments.finish(recipe)
                 looks.append(LookAgain(self.bench.clock.now()))
             due = [look.at for look in looks if isinstance(look, LookAgain)]
@@ -235,6 +275,12 @@ class Simulation:
             is_quiet = not times
             pause = min(times) - self.bench.clock.now() if times else RESYNC_SECONDS
             self.bench.clock.advance(max(0.01, pause))
+
+    async def rest(self) -> None:
+        """Left alone, the world becomes what was declared."""
+        await self.settle()
+        self.check_outcomes()
+        await self.check_settled()
 
     # -- what must hold
 

@@ -1,172 +1,80 @@
 """Anything happens, in any order: people change their minds, parts fail, the control plane dies.
 
-While it happens no instance is stopped that may still be sent a request, and no outcome changes
-after it was told. Left alone the world becomes exactly what is declared.
+While it happens no instance is stopped that may still be sent a request, what an operation promised
+is true when it is told, and no outcome changes. Left alone, the world is exactly what is declared.
 """
 
 from __future__ import annotations
 
 import asyncio
-import shutil
+import itertools
 import tempfile
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-)
 
 from tests.sim.simulation import CONDAS, DEPLOYMENTS, NAMES, VERSIONS, Simulation
 
-names = st.sampled_from([*(3 * [NAMES[0]]), NAMES[1]])
-spellings = st.sampled_from([*(3 * [NAMES[0]]), "CREDIT", NAMES[1]])
+Step = tuple[str, tuple[object, ...]]
+Values = st.SearchStrategy[object]
+
+which = st.integers(0, 5)
+names = st.sampled_from([*(4 * NAMES[:1]), NAMES[1]])
+spellings = names | st.just(NAMES[0].upper())
 deployments = st.sampled_from([*DEPLOYMENTS, "BLUE"])
-splits = st.sampled_from(
-    [
-        [("blue", 100)],
-        [("green", 100)],
-        [("BLUE", 90), ("green", 10)],
-        [("blue", 0), ("green", 0)],
-        [],
-    ]
+shares = st.sampled_from(
+    [(("blue", 100),), (("green", 100),), (("BLUE", 90), ("green", 10)), (("blue", 0),), ()]
 )
+versions, condas = st.sampled_from(VERSIONS), st.integers(0, len(CONDAS) - 1)
+
+# A method of Simulation, how likely it is, and what it is given.
+STEPS: list[tuple[str, int, tuple[Values, ...]]] = [
+    # people
+    ("create", 1, (names,)),
+    ("split", 3, (spellings, shares)),
+    ("deploy", 5, (spellings, deployments, st.integers(1, 3), versions, condas)),
+    ("undeploy", 1, (spellings, deployments)),
+    ("delete", 1, (spellings,)),
+    ("renew", 1, (spellings,)),
+    # the world
+    ("crash", 4, (which,)),
+    ("hang", 1, (which,)),
+    ("refuse_starts", 1, (st.sampled_from([None, "no processes left"]),)),
+    ("silence", 1, (st.booleans(),)),
+    ("refuse_routes", 2, (st.sampled_from(["", "no such cluster"]),)),
+    ("finish_build", 2, (which,)),
+    ("fail_build", 1, (which,)),
+    ("lose_environment", 1, (which,)),
+    # us
+    ("restart", 1, ()),
+    ("pass_time", 2, (st.sampled_from([0.1, 2.0, 60.0, 400.0]),)),
+    ("look_often", 9, (names, st.integers(1, 5))),
+    ("rest", 1, ()),
+]
+VALUES = {what: st.tuples(*values) for what, _, values in STEPS}
+OFTEN = [what for what, weight, _ in STEPS for _ in range(weight)]
+steps = st.sampled_from(OFTEN).flatmap(lambda what: st.tuples(st.just(what), VALUES[what]))
+beginnings = st.sampled_from([(("blue", 100),), (("blue", 90), ("Green", 10)), ()])
 
 
-class ControlPlane(RuleBasedStateMachine):
-    """Rules are what people do, what the world does, and looks of the loop."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.home = tempfile.mkdtemp()
-        self.runner = asyncio.Runner()
-        self.sim = Simulation(Path(self.home))
-        self.run(self.sim.prepare())
-
-    def run(self, work: Coroutine[Any, Any, None]) -> None:
-        self.runner.run(work)
-
-    def teardown(self) -> None:
-        try:
-            self.run(self._left_alone())
-        finally:
-            self.runner.close()
-            shutil.rmtree(self.home)
-
-    async def _left_alone(self) -> None:
-        await self.sim.settle()
-        self.sim.check_outcomes()
-        await self.sim.check_settled()
-
-    # -- people
-
-    @initialize(shares=st.sampled_from([[], [("blue", 100)], [("blue", 90), ("Green", 10)]]))
-    def begin(self, shares: list[tuple[str, int]]) -> None:
-        self.run(self.sim.serving(NAMES[0], *shares))
-
-    @rule(name=names)
-    def create_endpoint(self, name: str) -> None:
-        self.run(self.sim.create(name))
-
-    @rule(name=spellings, shares=splits)
-    def split_traffic(self, name: str, shares: list[tuple[str, int]]) -> None:
-        self.run(self.sim.split(name, *shares))
-
-    @rule(name=spellings)
-    def renew_key(self, name: str) -> None:
-        self.run(self.sim.renew(name))
-
-    @rule(name=spellings)
-    def delete_endpoint(self, name: str) -> None:
-        self.run(self.sim.delete(name))
-
-    @rule(
-        endpoint=spellings,
-        name=deployments,
-        count=st.integers(1, 3),
-        version=st.sampled_from([*VERSIONS, "1"]),
-        conda=st.integers(0, len(CONDAS) - 1),
-    )
-    def deploy(self, endpoint: str, name: str, count: int, version: str, conda: int) -> None:
-        self.run(self.sim.deploy(endpoint, name, count=count, version=version, conda=conda))
-
-    @rule(endpoint=spellings, name=deployments)
-    def delete_deployment(self, endpoint: str, name: str) -> None:
-        self.run(self.sim.undeploy(endpoint, name))
-
-    # -- the world
-
-    @precondition(lambda self: self.sim.running())
-    @rule(data=st.data())
-    def crash(self, data: st.DataObject) -> None:
-        self.sim.bench.compute.crash(data.draw(st.sampled_from(self.sim.running())))
-
-    @precondition(lambda self: self.sim.running())
-    @rule(data=st.data())
-    def hang(self, data: st.DataObject) -> None:
-        self.sim.bench.compute.hang(data.draw(st.sampled_from(self.sim.running())))
-
-    @rule(why=st.sampled_from([None, "no processes left"]))
-    def refuse_starts(self, why: str | None) -> None:
-        self.sim.bench.compute.refuse(why)
-
-    @precondition(lambda self: self.sim.building())
-    @rule(data=st.data(), is_good=st.booleans())
-    def end_build(self, data: st.DataObject, is_good: bool) -> None:  # noqa: FBT001 - hypothesis calls by keyword
-        recipe = data.draw(st.sampled_from(self.sim.building()))
-        if is_good:
-            self.sim.bench.environments.finish(recipe)
-        else:
-            self.sim.fail_build(recipe)
-
-    @precondition(lambda self: self.sim.built())
-    @rule(data=st.data())
-    def lose_environment(self, data: st.DataObject) -> None:
-        self.sim.bench.environments.lose(data.draw(st.sampled_from(self.sim.built())))
-
-    @rule(silent=st.booleans(), refusal=st.sampled_from(["", "", "no such cluster"]))
-    def gateway_fails(self, silent: bool, refusal: str) -> None:  # noqa: FBT001 - as above
-        self.sim.bench.gateway.silent = silent
-        self.sim.bench.gateway.refusal = refusal
-
-    # -- us
-
-    @rule()
-    def restart(self) -> None:
-        self.sim.restart()
-
-    @rule(seconds=st.sampled_from([0.1, 1.0, 5.0, 60.0, 400.0]))
-    def time_passes(self, seconds: float) -> None:
-        self.sim.bench.clock.advance(seconds)
-
-    @rule(name=names, times=st.integers(1, 4))
-    def look(self, name: str, times: int) -> None:
-        for _ in range(times):
-            self.run(self._look(name))
-
-    async def _look(self, name: str) -> None:
-        record = await self.sim.bench.store.endpoint(name)
-        await self.sim.look(record.name if record else name)
-        self.sim.bench.clock.advance(0.6)
-
-    @rule(times=st.integers(1, 6))
-    def look_and_let_time_pass(self, times: int) -> None:
-        self.look(NAMES[0], times)
-
-    @rule()
-    def left_alone_for_a_while(self) -> None:
-        self.run(self._left_alone())
-
-    @invariant()
-    def outcomes_stand(self) -> None:
-        self.sim.check_outcomes()
+# Several short lists are longer on average than one long list, and shrink as well.
+chapters = st.tuples(*(6 * [st.lists(steps, max_size=15)]))
 
 
-TestControlPlane = ControlPlane.TestCase
-TestControlPlane.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+@given(beginnings, chapters)
+@settings(max_examples=100, deadline=None)
+def test_whatever_happens_the_world_becomes_what_is_declared(
+    beginning: tuple[tuple[str, int], ...], chapters: tuple[list[Step], ...]
+) -> None:
+    async def story(home: Path) -> None:
+        simulation = Simulation(home)
+        await simulation.prepare()
+        await simulation.serving(NAMES[0], *beginning)
+        for what, values in itertools.chain(*chapters):
+            await getattr(simulation, what)(*values)
+            simulation.check_outcomes()
+        await simulation.rest()
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(story(Path(folder)))

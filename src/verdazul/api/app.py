@@ -161,7 +161,8 @@ class Api:
         )
         until = operation.finished_at or float("inf")
         mine = tuple(event for event in events if event.time <= until)
-        return JSONResponse(operation_resource(self._links, operation, mine))
+        trouble = self._world.trouble(operation.endpoint)
+        return JSONResponse(operation_resource(self._links, operation, mine, trouble))
 
     async def _status(self, request: Request, values: Any) -> Response:
         del request, values

@@ -16,6 +16,7 @@ from verdazul.core.records import (
 )
 from verdazul.core.route import weight_of
 from verdazul.model.arm import deployment_to_arm, endpoint_to_arm
+from verdazul.model.errors import Problem
 from verdazul.model.events import Event
 from verdazul.model.status import ProvisioningState, Status
 
@@ -46,7 +47,6 @@ def endpoint_resource(links: Links, view: EndpointView) -> dict[str, Any]:
             state.record.name: weight_of(record, state.record.name) for state in view.deployments
         },
         "scoringUri": f"{scoring_base(links, record.name)}/score",
-        "swaggerUri": f"{scoring_base(links, record.name)}/swagger.json",
         "provisioningState": state_of(record, view.status),
     }
     return resource | {
@@ -85,7 +85,7 @@ def deployment_state_of(state: DeploymentState) -> ProvisioningState:
 
 
 def operation_resource(
-    links: Links, operation: Operation, events: tuple[Event, ...]
+    links: Links, operation: Operation, events: tuple[Event, ...], trouble: Problem | None = None
 ) -> dict[str, Any]:
     """What a poll answers; `progress` is ours: what happened since it began."""
     body: dict[str, Any] = {
@@ -94,18 +94,7 @@ def operation_resource(
         "status": operation.state,
         "startTime": iso(operation.started_at),
         "percentComplete": 0.0 if operation.state is OperationState.IN_PROGRESS else 100.0,
-        "properties": {
-            "progress": [
-                {
-                    "time": iso(event.time),
-                    "severity": event.severity,
-                    "reason": event.reason,
-                    "message": event.message,
-                }
-                for event in events
-                if event.reason != "Failed"  # said in full by `error`
-            ]
-        },
+        "properties": {"progress": _progress(operation, events, trouble)},
     }
     if operation.finished_at is not None:
         body["endTime"] = iso(operation.finished_at)
@@ -117,6 +106,22 @@ def operation_resource(
             "message": "the operation was overtaken by a deletion of the same resource",
         }
     return body
+
+
+def _progress(
+    operation: Operation, events: tuple[Event, ...], trouble: Problem | None
+) -> list[dict[str, str]]:
+    """What happened, and last what keeps it from going on."""
+    told = [
+        (event.time, event.severity.value, event.reason, event.message)
+        for event in events
+        if event.reason != "Failed"  # said in full by `error`
+    ]
+    if trouble and operation.state is OperationState.IN_PROGRESS:
+        message = f"it cannot go on for now: {trouble}"
+        told.append((operation.started_at, "Warning", trouble.code, message))
+    names = ("time", "severity", "reason", "message")
+    return [dict(zip(names, (iso(at), *words), strict=True)) for at, *words in told]
 
 
 def asset_resource(links: Links, asset: Asset, properties: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from verdazul.cli import grammar, online_deployment, online_endpoint, render, system
@@ -34,6 +35,7 @@ _EPILOG = f"""examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _open_closed_streams()
     try:
         return _run(words)
     except VerdazulError as error:
@@ -47,6 +49,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _NO_READER
     except Exception as error:  # noqa: BLE001 - the last line of defence: no stack trace unasked
         return _our_mistake(error, words)
+
+
+def _open_closed_streams() -> None:
+    """Started with stdout or stderr closed (`>&-`), what is said goes nowhere."""
+    nowhere = Path(os.devnull)
+    sys.stdout = sys.stdout or nowhere.open("w", encoding="utf-8")
+    sys.stderr = sys.stderr or nowhere.open("w", encoding="utf-8")
 
 
 def parser() -> grammar.Parser:

@@ -35,6 +35,7 @@ class Session:
     verbose: bool
     debug: bool
     timeout_seconds: float
+    is_home_named: bool = False  # by --home: then no variable may lead elsewhere
 
     @classmethod
     def of(cls, arguments: Arguments) -> Session:
@@ -47,6 +48,7 @@ class Session:
             verbose=getattr(arguments, "verbose", False),
             debug=getattr(arguments, "debug", False),
             timeout_seconds=getattr(arguments, "timeout", 1800.0),
+            is_home_named=bool(home),
         )
         session._refuse_other_workspace(arguments)
         return session
@@ -68,7 +70,8 @@ class Session:
         from verdazul.client.server import locate
         from verdazul.client.workspace import Workspace
 
-        server = locate(self.settings.home, os.environ)
+        environ = {} if self.is_home_named else os.environ
+        server = locate(self.settings.home, environ)
         self.detail(f"server {server.address}, trusting {server.ca or 'the system'}")
         self.detail(f"workspace {self.workspace_id}")
         with Connection(server, trace=self._trace) as connection, progress(quiet=self.quiet) as on:

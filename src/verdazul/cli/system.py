@@ -42,7 +42,7 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
         ),
     )
     starting.add_argument(
-        "--host", metavar="ADDRESS", help="address to listen on (default: 127.0.0.1)"
+        "--host", metavar="ADDRESS", help="address to listen on (default, each time: 127.0.0.1)"
     )
     starting.add_argument(
         "--port",
@@ -94,6 +94,8 @@ def up(session: Session, arguments: Arguments) -> None:
 
     def ready(address: Address) -> None:
         render.say(f"verdazul is up at {address.url} (home {session.settings.home})")
+        if address.reach:
+            render.say(address.reach)
         render.say("end it with Ctrl-C or `verdazul down`")
 
     run_control_plane(
@@ -112,6 +114,8 @@ def _up_detached(session: Session, arguments: Arguments) -> None:
         timeout_seconds=START_SECONDS,
     )
     session.note(f"verdazul is up at {started['address']} (home {started['home']})")
+    if started["reach"]:
+        session.note(started["reach"])
     if session.how.output:
         render.show(started, session.how)
 
@@ -209,6 +213,8 @@ def _rows(picture: dict[str, Any]) -> list[dict[str, Any]]:
                 "detail": endpoint["scoring_uri"],
             }
         )
+        if endpoint["trouble"]:
+            rows.append({"part": "  (stuck)", "detail": endpoint["trouble"]["message"]})
         for deployment in endpoint["deployments"]:
             rows += _deployment_rows(deployment)
     return rows

@@ -76,6 +76,7 @@ class _Watch:
         self._told: set[tuple[str, str]] = set()
         self._last_contact = patience.clock()
         self.asked_pause = 1.0
+        self._is_silent = False
 
     def look(self) -> Mapping[str, Any]:
         try:
@@ -83,12 +84,22 @@ class _Watch:
         except Retryable:
             if self._patience.clock() - self._last_contact > _SILENCE_SECONDS:
                 raise
+            self._tell_of_silence()
             return {}
         self._last_contact = self._patience.clock()
+        self._is_silent = False
         self.asked_pause = _pause(answer.headers.get("retry-after", ""))
         state: Mapping[str, Any] = answer.body if isinstance(answer.body, dict) else {}
         self._tell((state.get("properties") or {}).get("progress") or ())
         return state
+
+    def _tell_of_silence(self) -> None:
+        if not self._is_silent:
+            self._is_silent = True
+            self._on_progress(
+                f"the control plane does not answer; trying for {_SILENCE_SECONDS:.0f} s "
+                "(what it has accepted is not lost)"
+            )
 
     def _tell(self, progress: Iterable[Mapping[str, Any]]) -> None:
         for entry in progress:

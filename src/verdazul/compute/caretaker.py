@@ -130,4 +130,5 @@ def _mark_exit(folder: Folder, *, at: float) -> None:
     if folder.marker("state"):
         folder.mark("exit", code=None, signal=int(signal.SIGKILL), at=at)
     else:
-        folder.mark("exit", code=None, signal=None, at=at, error="its shim ended before it began")
+        why = "its shim ended before it began (killed, or the disk is full)"
+        folder.mark("exit", code=None, signal=None, at=at, error=why)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Self
 
-from verdazul.model.errors import Retryable
+from verdazul.model.errors import Problem, Retryable, VerdazulError
 from verdazul.ports import Clock
 
 _log = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class Loop:
         self._clock = clock
         self._resync = resync_seconds
         self._workers: dict[str, _Worker] = {}
+        self._troubles: dict[str, Problem] = {}
         self._group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_open = False
@@ -79,6 +80,13 @@ class Loop:
             task.add_done_callback(self._tasks.discard)
         self._workers[key].bell.set()
 
+    def trouble(self, name: str) -> Problem | None:
+        """Why the last look at this endpoint failed; None when it did not.
+
+        Kept in memory: what is wrong may be that nothing can be written any more.
+        """
+        return self._troubles.get(name.lower())
+
     async def _work(self, key: str, name: str) -> None:
         worker = self._workers[key]
         pause: float | None = 0.0
@@ -94,11 +102,12 @@ class Loop:
             result = await self._reconcile(name)
         except Retryable as error:
             _log.warning("retry endpoint=%s why=%s", name, error.problem.message)
-            return self._after_failure(worker)
-        except Exception:  # noqa: BLE001 - one endpoint's bug must not stop the others
+            return self._after_failure(name, worker, error.problem)
+        except Exception as error:  # noqa: BLE001 - one endpoint's bug must not stop the others
             _log.exception("reconcile failed endpoint=%s", name)
-            return self._after_failure(worker)
+            return self._after_failure(name, worker, _problem_of(error))
         worker.failures = 0
+        self._troubles.pop(name.lower(), None)
         match result:
             case Gone():
                 return None
@@ -110,10 +119,21 @@ class Loop:
             return self._resync
         return min(max(at - self._clock.now(), SHORTEST_PAUSE_SECONDS), self._resync)
 
-    def _after_failure(self, worker: _Worker) -> float:
+    def _after_failure(self, name: str, worker: _Worker, problem: Problem) -> float:
         worker.failures += 1
+        self._troubles[name.lower()] = problem
         doubled = FIRST_RETRY_SECONDS * 2.0 ** min(worker.failures - 1, 10)
         return min(doubled, LAST_RETRY_SECONDS)
+
+
+def _problem_of(error: Exception) -> Problem:
+    if isinstance(error, VerdazulError):
+        return error.problem
+    return Problem(
+        "InternalServerError",
+        f"the control plane failed on it: {type(error).__name__}: {error}",
+        fix="see control.log in the home's logs folder",
+    )
 
 
 async def _first(bell: asyncio.Event, seconds: float) -> None:

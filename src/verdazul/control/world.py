@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from verdazul.model.errors import Problem
 from verdazul.ports import (
     Artifacts,
     Clock,
@@ -19,9 +20,17 @@ from verdazul.ports import (
 from verdazul.settings import Settings
 
 
+def _no_trouble(endpoint: str) -> None:
+    """For worlds without a loop."""
+    del endpoint
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """All adapters, chosen by the composition root; `wake(endpoint)` asks the loop to look."""
+    """All adapters, chosen by the composition root.
+
+    `wake(endpoint)` asks the loop to look; `trouble(endpoint)` is why it cannot go on there.
+    """
 
     store: Store
     compute: Compute
@@ -34,3 +43,4 @@ class World:
     ids: Ids
     settings: Settings
     wake: Callable[[str], None]
+    trouble: Callable[[str], Problem | None] = _no_trouble

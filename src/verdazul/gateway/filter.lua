@@ -2,8 +2,8 @@
 -- how does a model's answer look to the caller. Everything else is in the listener and the routes.
 --
 -- A route to an endpoint carries a filter context {endpoint, digests}: SHA-256 digests of the keys
--- that open it. A route without one (the control API) passes untouched. `answers_here` says that the
--- gateway will answer this route itself.
+-- that open it. A route without one (the control API) passes untouched. `answers_here` marks the
+-- route of requests to no endpoint.
 -- Sentences of local replies are plain text here; the listener wraps them into JSON.
 
 local bit = require("bit")
@@ -117,7 +117,9 @@ local function is_open(digests, authorization)
 end
 
 -- Over HTTP/2, an answer that overtakes its request's body looks like a broken stream to many
--- callers (curl among them). So a short body is awaited before the gateway answers by itself.
+-- callers (curl among them). Whether the gateway will answer (too many requests, no instance) is
+-- known only further on, so a short body is always awaited first. It comes with its headers as a
+-- rule; long ones and streams pass unbuffered.
 -- Envoy's objects end with the wait: nothing but the handle may be used after it.
 local function await_short_body(handle)
   local length = tonumber(handle:headers():get("content-length") or "0")
@@ -164,7 +166,7 @@ function envoy_on_request(handle)
   elseif not is_open(context:get("digests"), authorization) then
     refuse(handle, 'the key does not open endpoint "' .. endpoint .. '"; '
       .. "both of its keys are told by get-credentials")
-  elseif context:get("answers_here") then
+  else
     await_short_body(handle)
   end
 end

@@ -235,7 +235,7 @@ def _to(route: Route, deployment: DeploymentRoute, match: Json) -> Json:
             _overwrite(QUEUE_WAIT_HEADER, str(deployment.max_queue_wait_ms))
         ],
         "response_headers_to_add": [_overwrite(DEPLOYMENT_HEADER, deployment.name)],
-        "typed_per_filter_config": _needs_key(route, answers_here=not deployment.backends),
+        "typed_per_filter_config": _needs_key(route),
     }
 
 
@@ -257,9 +257,9 @@ _RETRY_WHAT_WAS_NOT_SENT: Json = {
 }
 
 
-def _needs_key(route: Route, *, answers_here: bool) -> Json:
+def _needs_key(route: Route) -> Json:
     about = {"endpoint": route.endpoint, "digests": list(route.key_digests)}
-    return _told_to_the_filter(about | {"answers_here": answers_here})
+    return _told_to_the_filter(about)
 
 
 def _told_to_the_filter(context: Json) -> Json:
@@ -286,7 +286,7 @@ def _no_traffic(route: Route) -> Json:
 
 
 def _key_first(route: Route) -> Json:
-    return {"typed_per_filter_config": _needs_key(route, answers_here=True)}
+    return {"typed_per_filter_config": _needs_key(route)}
 
 
 def _no_such_endpoint() -> Json:
