@@ -213,7 +213,7 @@ def _rows(picture: dict[str, Any]) -> list[dict[str, Any]]:
                 "detail": endpoint["scoring_uri"],
             }
         )
-        if endpoint["trouble"]:
+        if endpoint.get("trouble"):
             rows.append({"part": "  (stuck)", "detail": endpoint["trouble"]["message"]})
         for deployment in endpoint["deployments"]:
             rows += _deployment_rows(deployment)
