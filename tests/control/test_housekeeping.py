@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.control.bench import CONDA, Bench
+from verdazul import app
 from verdazul.artifacts.fake import FakeArtifacts
 from verdazul.compute.fake import Behaviour
 from verdazul.control import assets, deployments
 from verdazul.control.housekeeping import tidy, users
 from verdazul.core.changes import PutAsset
 from verdazul.core.environment import Built, Missing, Recipe
-from verdazul.core.records import AssetKey
+from verdazul.core.records import AssetKey, EndpointRecord
 from verdazul.environments.fake import FakeEnvironments
+from verdazul.model.errors import Fatal
 from verdazul.settings import Settings
+from verdazul.store.memory import MemoryStore
 
 NEVER_READY = Behaviour(ready_after=None, exit_after=0.5)
 OTHER_CONDA = CONDA.replace("joblib", "numpy")
@@ -216,5 +219,67 @@ def test_users_of_an_environment_include_those_that_fell_back_to_it(tmp_path: Pa
         await made.settle()
 
         assert await users(made.world, good.recipe) == ("credit",)
+
+    asyncio.run(story())
+
+
+class OutOfOrder(MemoryStore):
+    """A store whose disk is full the first time somebody asks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.asked_again = asyncio.Event()
+
+    async def endpoints(self) -> tuple[EndpointRecord, ...]:
+        self.asked += 1
+        if self.asked == 1:
+            raise Fatal("the database cannot be read or written: disk I/O error")
+        self.asked_again.set()
+        return await super().endpoints()
+
+
+async def goes_on(work: Coroutine[None, None, None], again: asyncio.Event) -> bool:
+    """Whether `work` comes again after its failure."""
+    task = asyncio.create_task(work)
+    waiting = asyncio.create_task(again.wait())
+    await asyncio.wait({task, waiting}, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+    is_alive = waiting.done() and not task.done()
+    for each in (task, waiting):
+        each.cancel()
+    await asyncio.gather(task, waiting, return_exceptions=True)
+    return is_alive
+
+
+@pytest.mark.xfail(
+    strict=True, reason="app.py _tidy_hourly: one failure ends its task group, and all of us"
+)
+def test_a_failed_tidying_is_tried_again_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        made = bench(tmp_path)
+        store = OutOfOrder()
+        made.world = replace(made.world, store=store)
+
+        assert await goes_on(app._tidy_hourly(made.world), store.asked_again)
+
+    monkeypatch.setattr(app, "TIDY_SECONDS", 0.0)
+    asyncio.run(story())
+
+
+@pytest.mark.xfail(
+    strict=True, reason="app.py _wake_users: one failure ends its task group, and all of us"
+)
+def test_a_failed_look_for_users_does_not_end_the_looking(tmp_path: Path) -> None:
+    async def story() -> None:
+        made = bench(tmp_path)
+        store = OutOfOrder()
+        made.world = replace(made.world, store=store)
+        built: asyncio.Queue[Recipe] = asyncio.Queue()
+        for _ in range(2):
+            built.put_nowait(Recipe("an/image"))
+
+        assert await goes_on(app._wake_users(made.world, built), store.asked_again)
 
     asyncio.run(story())
