@@ -83,7 +83,6 @@ def test_the_process_environment_is_read_when_none_is_given(
     assert Settings.read().workspace == "mine"
 
 
-@pytest.mark.xfail(strict=True, reason="settings.py _convert checks the kind, never the range")
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -252,14 +252,26 @@ async def _wake_all(world: World) -> None:
 async def _wake_users(world: World, built: asyncio.Queue[Recipe]) -> None:
     """Whoever waits for an environment is woken when it is a step further."""
     while True:
-        for name in await users(world, await built.get()):
-            world.wake(name)
+        recipe = await built.get()
+        with _logged("waking the users of an environment"):
+            for name in await users(world, recipe):
+                world.wake(name)
 
 
 async def _tidy_hourly(world: World) -> None:
     while True:
-        await tidy(world)
+        with _logged("tidying"):
+            await tidy(world)
         await asyncio.sleep(TIDY_SECONDS)
+
+
+@contextlib.contextmanager
+def _logged(what: str) -> Iterator[None]:
+    """Work beside the endpoints may fail; it comes again, and must not end the control plane."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - whatever it is, the rest goes on
+        _log.exception("failed: %s", what)
 
 
 @contextlib.asynccontextmanager

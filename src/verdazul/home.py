@@ -17,6 +17,7 @@ from pathlib import Path
 from verdazul.model.errors import Conflict, UserError
 
 DEFAULT_PORT = 8443
+LAST_PORT = 65535
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared here, bound only when asked for
 
 
@@ -125,7 +126,7 @@ class Home:
 
     def token(self) -> str:
         """The control API's token, made at first start."""
-        if not self.token_file.exists():
+        if not self.token_file.exists() or not self.token_file.read_text().strip():
             _write_private(self.token_file, secrets.token_urlsafe(32))
         return self.token_file.read_text().strip()
 
@@ -147,9 +148,11 @@ class Home:
 
     def _kept_address(self) -> Address | None:
         try:
-            return Address(**json.loads((self.path / "address.json").read_text()))
+            kept = Address(**json.loads((self.path / "address.json").read_text()))
         except (OSError, ValueError, TypeError):
             return None
+        is_sane = isinstance(kept.port, int) and 0 < kept.port <= LAST_PORT
+        return kept if is_sane else None
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from verdazul.model.errors import UserError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,36 +34,47 @@ class Settings:
     location: str = field(default="local", metadata={"doc": "region in ARM resources"})
     drain_seconds: float = field(
         default=1.0,
-        metadata={"doc": "seconds between un-routing an instance and its SIGTERM"},
+        metadata={"least": 0.0, "doc": "seconds between un-routing an instance and its SIGTERM"},
     )
     start_attempts: int = field(
         default=3,
-        metadata={"doc": "failed starts of one instance before its operation fails"},
+        metadata={"least": 1, "doc": "failed starts of one instance before its operation fails"},
     )
     backoff_seconds: float = field(
         default=1.0,
-        metadata={"doc": "wait before the second start; doubles up to backoff_max_seconds"},
+        metadata={
+            "least": 0.001,
+            "doc": "wait before the second start; doubles up to backoff_max_seconds",
+        },
     )
     backoff_max_seconds: float = field(
-        default=300.0, metadata={"doc": "longest wait between two starts of one instance"}
+        default=300.0,
+        metadata={"least": 0.001, "doc": "longest wait between two starts of one instance"},
     )
     resync_seconds: float = field(
-        default=10.0, metadata={"doc": "each endpoint is looked at again after so many seconds"}
+        default=10.0,
+        metadata={"least": 0.01, "doc": "each endpoint is looked at again after so many seconds"},
     )
     log_file_bytes: int = field(
-        default=10_000_000, metadata={"doc": "size at which a log file is rotated"}
+        default=10_000_000, metadata={"least": 1, "doc": "size at which a log file is rotated"}
     )
-    log_files: int = field(default=3, metadata={"doc": "rotated files kept for each log"})
-    events_kept: int = field(default=1000, metadata={"doc": "events kept for each endpoint"})
-    operations_kept: int = field(default=1000, metadata={"doc": "finished operations kept"})
+    log_files: int = field(
+        default=3, metadata={"least": 1, "doc": "rotated files kept for each log"}
+    )
+    events_kept: int = field(
+        default=1000, metadata={"least": 1, "doc": "events kept for each endpoint"}
+    )
+    operations_kept: int = field(
+        default=1000, metadata={"least": 1, "doc": "finished operations kept"}
+    )
     environments_kept: int = field(
-        default=10, metadata={"doc": "unused environments kept in the cache"}
+        default=10, metadata={"least": 0, "doc": "unused environments kept in the cache"}
     )
     artifacts_kept: int = field(
-        default=20, metadata={"doc": "unused code and model folders kept in the cache"}
+        default=20, metadata={"least": 0, "doc": "unused code and model folders kept in the cache"}
     )
     gateway_timeout_seconds: float = field(
-        default=10.0, metadata={"doc": "longest wait for the gateway to acknowledge"}
+        default=10.0, metadata={"least": 0.01, "doc": "longest wait for the gateway to acknowledge"}
     )
 
     @classmethod
@@ -73,7 +88,9 @@ class Settings:
         for item in fields(cls):
             text = source.get(f"VERDAZUL_{item.name.upper()}")
             if text:
-                values[item.name] = _convert(item.name, str(item.type), text)
+                value = _convert(item.name, str(item.type), text)
+                _check(item.name, value, item.metadata.get("least"))
+                values[item.name] = value
         values.update({name: value for name, value in flags.items() if value is not None})
         return cls(**values)  # type: ignore[arg-type]  # converted by field type above
 
@@ -91,3 +108,18 @@ def _convert(name: str, kind: str, text: str) -> object:
             f"VERDAZUL_{name.upper()} is {text!r}; it must be a number ({kind})",
             code="InvalidSetting",
         ) from None
+
+
+def _check(name: str, value: object, least: float | None) -> None:
+    """Numbers have a least value; names stand in ids, so they hold what ids can hold."""
+    if isinstance(value, int | float) and least is not None:
+        if not (math.isfinite(value) and value >= least):
+            raise _refused(name, value, f"a number of at least {least:g}")
+    elif isinstance(value, str) and not _NAME.fullmatch(value):
+        raise _refused(name, value, "letters, digits, `-`, `_` and `.`")
+
+
+def _refused(name: str, value: object, right: str) -> UserError:
+    return UserError(
+        f"VERDAZUL_{name.upper()} is {value!r}; it must be {right}", code="InvalidSetting"
+    )

@@ -168,7 +168,9 @@ def test_command_gets_default_signals_and_no_foreign_files(start: Start, tmp_pat
     start("/bin/sh", "-c", "grep SigIgn /proc/self/status; ls -l /proc/self/fd | wc -l").wait(10)
 
     ignored, files = log_of(tmp_path).splitlines()
-    assert int(ignored.split()[1], 16) == 0
+    # the C library keeps two signals to itself; nobody can give them a default
+    ours = sum(1 << (number - 1) for number in signal.valid_signals())
+    assert int(ignored.split()[1], 16) & ours == 0
     assert int(files) == 1 + 4  # "total", then 0, 1, 2 and the folder that ls reads
 
 

@@ -190,7 +190,6 @@ def test_users_of_an_environment_are_the_endpoints_that_deploy_it(tmp_path: Path
     asyncio.run(story())
 
 
-@pytest.mark.xfail(strict=True, reason="housekeeping.py tidy looks at codes and models only")
 def test_an_anonymous_environment_that_nobody_uses_goes_too(tmp_path: Path) -> None:
     async def story() -> None:
         made = bench(tmp_path)
@@ -205,7 +204,6 @@ def test_an_anonymous_environment_that_nobody_uses_goes_too(tmp_path: Path) -> N
     asyncio.run(story())
 
 
-@pytest.mark.xfail(strict=True, reason="housekeeping.py users does not look at memory.last_good")
 def test_users_of_an_environment_include_those_that_fell_back_to_it(tmp_path: Path) -> None:
     async def story() -> None:
         made = bench(tmp_path)
@@ -251,9 +249,6 @@ async def goes_on(work: Coroutine[None, None, None], again: asyncio.Event) -> bo
     return is_alive
 
 
-@pytest.mark.xfail(
-    strict=True, reason="app.py _tidy_hourly: one failure ends its task group, and all of us"
-)
 def test_a_failed_tidying_is_tried_again_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,9 +263,6 @@ def test_a_failed_tidying_is_tried_again_later(
     asyncio.run(story())
 
 
-@pytest.mark.xfail(
-    strict=True, reason="app.py _wake_users: one failure ends its task group, and all of us"
-)
 def test_a_failed_look_for_users_does_not_end_the_looking(tmp_path: Path) -> None:
     async def story() -> None:
         made = bench(tmp_path)

@@ -63,7 +63,7 @@ chapters = st.tuples(*(6 * [st.lists(steps, max_size=15)]))
 
 
 @given(beginnings, chapters)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=70, deadline=None)
 def test_whatever_happens_the_world_becomes_what_is_declared(
     beginning: tuple[tuple[str, int], ...], chapters: tuple[list[Step], ...]
 ) -> None:

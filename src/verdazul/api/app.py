@@ -118,6 +118,8 @@ class Api:
 
     def _is_authorized(self, request: Request) -> bool:
         scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+        if not self._token:
+            return False
         same = hmac.compare_digest(credential.strip().encode(), self._token)
         return scheme.lower() == "bearer" and same
 

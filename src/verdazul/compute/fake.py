@@ -234,6 +234,7 @@ def _seen(body: Body) -> Instance:
         pid=None if body.exit else body.pid,
         ready_seconds=ready_seconds,
         exit=body.exit if phase is Phase.EXITED else None,
+        began=body.began,
     )
 
 

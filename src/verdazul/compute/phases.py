@@ -29,6 +29,7 @@ def observe(folder: Folder) -> Instance | None:
         pid=None if ended else (state.get("child") or {}).get("pid"),
         ready_seconds=_ready_seconds(ready, ended),
         exit=obituary.exit_of(folder, ended) if ended and phase is Phase.EXITED else None,
+        began=float(launched["at"]),
     )
 
 

@@ -16,7 +16,7 @@ from verdazul.core.instance import Probe
 from verdazul.core.records import Asset, AssetKey
 from verdazul.core.revision import Bundle, ModelMount
 from verdazul.model.asset_bodies import HASH_VERSION, environment_from_arm
-from verdazul.model.assets import InlineModel, ModelType
+from verdazul.model.assets import InlineEnvironment, InlineModel, ModelType
 from verdazul.model.deployment import DeploymentSpec, ProbeSettings
 from verdazul.model.errors import NotFound, UserError
 from verdazul.model.ids import AssetId, RegistryReference, ShortReference, WorkspaceId, parse_asset
@@ -110,10 +110,19 @@ async def _recipe(world: World, spec: DeploymentSpec) -> Recipe:
         )
     if isinstance(parse_asset(reference), RegistryReference):
         return Recipe(image=reference)
-    body = json.loads((await _asset(world, "environments", reference)).body)
-    environment = environment_from_arm({"properties": body})
-    refuse_unsupported(spec.model_copy(update={"environment": environment}))
+    asset = await _asset(world, "environments", reference)
+    refuse_unsupported(spec.model_copy(update={"environment": _environment(asset)}))
+    return recipe_of(asset)
+
+
+def recipe_of(asset: Asset) -> Recipe:
+    """What a registered environment is built from."""
+    environment = _environment(asset)
     return Recipe(image=environment.image or "", conda=environment.conda_text or "")
+
+
+def _environment(asset: Asset) -> InlineEnvironment:
+    return environment_from_arm({"properties": json.loads(asset.body)})
 
 
 def _refuse_other_models(spec: DeploymentSpec, model: Asset) -> None:

@@ -49,13 +49,18 @@ async def put_deployment(
     """
     refuse_unsupported(spec)
     instance_type(str(spec.instance_type))
+    async with world.turns.of(spec.endpoint_name):
+        return await _put(world, spec, precondition or Precondition())
+
+
+async def _put(world: World, spec: DeploymentSpec, precondition: Precondition) -> Accepted:
     endpoint = await existing_endpoint(world, spec.endpoint_name)
     if endpoint.deleting:
         raise Conflict(f'endpoint "{endpoint.name}" is being deleted')
     known = await world.store.deployment(endpoint.name, spec.name)
     what = f'deployment "{spec.name}" of endpoint "{endpoint.name}"'
     found = known.record.generation if known else None
-    (precondition or Precondition()).check(what, found)
+    precondition.check(what, found)
     record = await _record(world, endpoint, spec, known)
     operation = _operation(world, record, OperationKind.UPDATE if known else OperationKind.CREATE)
     await world.store.commit(
@@ -85,6 +90,11 @@ async def get_deployment(
 
 async def delete_deployment(world: World, endpoint: str, name: str) -> Accepted | None:
     """Take it down. None: there was nothing to delete. Refused while it takes traffic."""
+    async with world.turns.of(endpoint):
+        return await _delete(world, endpoint, name)
+
+
+async def _delete(world: World, endpoint: str, name: str) -> Accepted | None:
     owner = await world.store.endpoint(endpoint)
     state = await world.store.deployment(endpoint, name)
     if owner is None or state is None:

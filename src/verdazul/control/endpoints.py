@@ -86,12 +86,13 @@ async def put_endpoint(
     """
     refuse_unsupported(spec)
     _refuse_elsewhere(world, spec)
-    known = await world.store.endpoint(spec.name)
-    what = f'endpoint "{spec.name}"'
-    (precondition or Precondition()).check(what, known.generation if known else None)
-    if known:
-        return await _update(world, known, spec)
-    return await _create(world, spec)
+    async with world.turns.of(spec.name):
+        known = await world.store.endpoint(spec.name)
+        what = f'endpoint "{spec.name}"'
+        (precondition or Precondition()).check(what, known.generation if known else None)
+        if known:
+            return await _update(world, known, spec)
+        return await _create(world, spec)
 
 
 async def _create(world: World, spec: EndpointSpec) -> Accepted:
@@ -151,6 +152,11 @@ async def delete_endpoint(world: World, name: str) -> Accepted | None:
 
     Open operations on it are cancelled: a deletion never waits for a creation.
     """
+    async with world.turns.of(name):
+        return await _delete(world, name)
+
+
+async def _delete(world: World, name: str) -> Accepted | None:
     known = await world.store.endpoint(name)
     if known is None:
         return None
@@ -190,6 +196,11 @@ async def regenerate_key(world: World, name: str, *, primary: bool, value: str =
     `value` sets a key of the caller's own; a key that is in use already (clients echo the current
     one) means: make a new one. Raises UserError (InvalidKey) for a weak one.
     """
+    async with world.turns.of(name):
+        return await _regenerate(world, name, primary=primary, value=value)
+
+
+async def _regenerate(world: World, name: str, *, primary: bool, value: str) -> Accepted:
     known = await existing_endpoint(world, name)
     _refuse_deleting(known)
     is_echo = digest(value) in known.key_digests

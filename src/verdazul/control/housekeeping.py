@@ -6,10 +6,13 @@ with it, but for the most recent few, so that deploying the same again costs not
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from verdazul.control.assets import recipe_of
 from verdazul.control.world import World
 from verdazul.core.changes import ForgetAsset
 from verdazul.core.environment import Recipe
-from verdazul.core.records import Asset
+from verdazul.core.records import Asset, DeploymentState
 from verdazul.core.revision import Bundle
 
 
@@ -17,13 +20,18 @@ async def tidy(world: World) -> None:
     """Drop unused assets, artifacts and environments."""
     bundles = await _bundles(world)
     used = frozenset(digest for bundle in bundles for digest in bundle.artifacts)
-    assets = [a for kind in ("codes", "models") for a in await world.store.assets(kind)]
-    idle = _idle(assets, used, kept=world.settings.artifacts_kept)
+    recipes = frozenset(bundle.recipe for bundle in bundles)
+    files = [a for kind in ("codes", "models") for a in await world.store.assets(kind)]
+    kinds = await world.store.assets("environments")
+    idle = _idle((a for a in files if a.digest not in used), world.settings.artifacts_kept)
+    idle += _idle(
+        (a for a in kinds if recipe_of(a) not in recipes), world.settings.environments_kept
+    )
     if idle:
         await world.store.commit(*(ForgetAsset(asset.key) for asset in idle))
-    kept = frozenset(asset.digest for asset in assets if asset not in idle)
+    kept = frozenset(asset.digest for asset in files if asset not in idle)
     await world.artifacts.prune(used | kept)
-    await world.environments.prune(frozenset(bundle.recipe for bundle in bundles))
+    await world.environments.prune(recipes)
 
 
 async def users(world: World, recipe: Recipe) -> tuple[str, ...]:
@@ -31,15 +39,15 @@ async def users(world: World, recipe: Recipe) -> tuple[str, ...]:
     names = []
     for endpoint in await world.store.endpoints():
         states = await world.store.deployments(endpoint.name)
-        if any(state.record.bundle.recipe == recipe for state in states):
+        if any(recipe == bundle.recipe for state in states for bundle in _of(state)):
             names.append(endpoint.name)
     return tuple(names)
 
 
-def _idle(assets: list[Asset], used: frozenset[str], *, kept: int) -> list[Asset]:
-    """Anonymous assets that nothing refers to, but for the `kept` newest."""
-    candidates = [a for a in assets if a.is_anonymous and a.digest not in used]
-    return sorted(candidates, key=lambda a: a.created_at, reverse=True)[kept:]
+def _idle(unused: Iterable[Asset], kept: int) -> list[Asset]:
+    """Anonymous ones, but for the `kept` newest."""
+    candidates = [asset for asset in unused if asset.is_anonymous]
+    return sorted(candidates, key=lambda asset: asset.created_at, reverse=True)[kept:]
 
 
 async def _bundles(world: World) -> tuple[Bundle, ...]:
@@ -47,7 +55,10 @@ async def _bundles(world: World) -> tuple[Bundle, ...]:
     bundles: list[Bundle] = []
     for endpoint in await world.store.endpoints():
         for state in await world.store.deployments(endpoint.name):
-            bundles.append(state.record.bundle)
-            if state.memory.last_good:
-                bundles.append(state.memory.last_good)
+            bundles += _of(state)
     return tuple(bundles)
+
+
+def _of(state: DeploymentState) -> list[Bundle]:
+    last_good = state.memory.last_good
+    return [state.record.bundle, last_good] if last_good else [state.record.bundle]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
+from verdazul.control.endpoints import canceled
 from verdazul.control.loop import Gone, LookAgain
 from verdazul.control.perform import grace, perform
 from verdazul.control.world import World
@@ -112,7 +113,8 @@ async def _act(world: World, seen: Seen, deployment: str, endpoint: str) -> floa
     state = next((d for d in seen.deployments if same_name(d.record.name, deployment)), None)
     mine = tuple(i for i in seen.instances if same_name(i.id.deployment, deployment))
     record = state.record if state else None
-    bundle = serving_bundle(state.record, state.memory) if state and _wanted(state) else None
+    is_wanted = state and _is_wanted(seen.endpoint, state)
+    bundle = serving_bundle(state.record, state.memory) if state and is_wanted else None
     environment = world.environments.state(bundle.recipe) if bundle else Missing()
     if bundle and isinstance(environment, Missing):
         world.environments.prepare(bundle.recipe)
@@ -137,8 +139,8 @@ async def _act(world: World, seen: Seen, deployment: str, endpoint: str) -> floa
     return world.clock.now() if planned.actions else planned.look_again_at
 
 
-def _wanted(state: DeploymentState) -> bool:
-    return not state.record.deleting
+def _is_wanted(endpoint: EndpointRecord | None, state: DeploymentState) -> bool:
+    return endpoint is not None and not endpoint.deleting and not state.record.deleting
 
 
 def _policy(world: World) -> Policy:
@@ -272,6 +274,8 @@ def _is_about(operation: Operation, status: Status | None) -> bool:
 
 
 def _ended(operation: Operation, status: Status | None, now: float) -> Operation:
+    if status is None and operation.kind is not OperationKind.DELETE:
+        return canceled(operation, now)
     failed = status is not None and status.state is ProvisioningState.FAILED
     return replace(
         operation,

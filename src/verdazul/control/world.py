@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from verdazul.control.turns import Turns
 from verdazul.model.errors import Problem
 from verdazul.ports import (
     Artifacts,
@@ -30,6 +31,7 @@ class World:
     """All adapters, chosen by the composition root.
 
     `wake(endpoint)` asks the loop to look; `trouble(endpoint)` is why it cannot go on there.
+    Every use case that changes an endpoint waits for its turn.
     """
 
     store: Store
@@ -44,3 +46,4 @@ class World:
     settings: Settings
     wake: Callable[[str], None]
     trouble: Callable[[str], Problem | None] = _no_trouble
+    turns: Turns = field(default_factory=Turns)

@@ -47,6 +47,10 @@ class Phase(StrEnum):
     EXITED = "exited"  # the process is gone; `exit` says how
 
 
+LIVE = frozenset({Phase.STARTING, Phase.READY, Phase.UNREADY})
+"""Phases of an instance that is meant to stay; the others are on their way out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exit:
     """How a process ended: `code` when it exited by itself, `signal` when it was killed."""
@@ -61,7 +65,8 @@ class Instance:
     """One observed instance. Times are unix seconds.
 
     `attempt` counts consecutive starts of this id, 1 for the first. `ready_seconds` is how long it
-    was ready before it exited (0.0: never was), which tells a crash loop from a one-off.
+    was ready before it exited (0.0: never was), which tells a crash loop from a one-off. `began` is
+    when this start was.
     `address` is how the gateway reaches it: `unix:<path relative to home>` or `host:port`.
     """
 
@@ -73,6 +78,11 @@ class Instance:
     pid: int | None = None
     ready_seconds: float = 0.0
     exit: Exit | None = None
+    began: float | None = None
+
+    def began_before(self, time: float) -> bool:
+        """Whether this start is older than `time`; where unknown, `since` stands in."""
+        return (self.since if self.began is None else self.began) < time
 
 
 @dataclass(frozen=True, slots=True)

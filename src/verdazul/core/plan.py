@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 from itertools import count
 
-from verdazul.core.instance import Instance, InstanceId, Phase
+from verdazul.core.instance import LIVE, Instance, InstanceId, Phase
 
 SETTLED_SECONDS = 60.0
 """An instance that was ready for so long and then died starts again with a clean slate."""
@@ -33,7 +33,7 @@ class Policy:
 class Desired:
     """What one deployment should be. `revision` None: it should be gone.
 
-    `startable` is False while the revision's environment is not built. Crashes from before
+    `startable` is False while the revision's environment is not built. Starts from before
     `declared_at` (unix seconds) count no more: declaring anew means trying anew.
     """
 
@@ -158,7 +158,7 @@ def _restart_exited(
 
 def _next_try(instance: Instance, desired: Desired) -> tuple[int, float]:
     """Which attempt comes next, and when it may."""
-    if instance.since < desired.declared_at:
+    if instance.began_before(desired.declared_at):
         return 1, instance.since
     return _next_attempt(instance), instance.since + backoff(instance, desired.policy)
 
@@ -255,11 +255,8 @@ def _worth(instance: Instance) -> tuple[bool, int]:
 
 
 def _live(observed: Observed) -> list[Instance]:
-    return [i for i in observed.instances if i.phase in _LIVE]
+    return [i for i in observed.instances if i.phase in LIVE]
 
 
 def _in_phase(observed: Observed, phase: Phase) -> list[Instance]:
     return [i for i in observed.instances if i.phase is phase]
-
-
-_LIVE = frozenset({Phase.STARTING, Phase.READY, Phase.UNREADY})

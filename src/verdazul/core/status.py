@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from verdazul.core.environment import BuildFailed, Building, Built, EnvironmentState
-from verdazul.core.instance import Instance, Phase
+from verdazul.core.instance import LIVE, Instance, Phase
 from verdazul.core.records import DeploymentRecord, DeploymentState, Memory
 from verdazul.core.revision import Bundle
 from verdazul.model.errors import Problem
@@ -90,9 +90,7 @@ def _given_up(memory: Memory, record: DeploymentRecord) -> Memory:
 def _is_done(world: World, record: DeploymentRecord, ready: int) -> bool:
     """All that were asked for serve, the gateway knows it, and nothing outdated lives."""
     outdated = any(
-        i.id.revision != record.bundle.revision
-        for i in world.instances
-        if i.phase not in {Phase.DRAINING, Phase.EXITED}
+        i.id.revision != record.bundle.revision for i in world.instances if i.phase in LIVE
     )
     return ready >= record.spec.instance_count and not outdated and world.routes_acked
 
@@ -113,7 +111,7 @@ def _failure(
         and i.phase is Phase.EXITED
         and i.exit is not None
         and i.attempt >= start_attempts
-        and i.since >= record.modified_at
+        and not i.began_before(record.modified_at)
     ]
     if not crashed or ready >= record.spec.instance_count:
         return None
