@@ -5,6 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+UV := --require-hashes --requirement requirements/bootstrap.lock
 PYTEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
@@ -18,8 +19,10 @@ setup: $(STAMP) ## prepare .venv (then .venv/bin/verdazul is there)
 
 $(STAMP): pyproject.toml serve/pyproject.toml $(wildcard requirements/*.lock)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is %d.%d (choose another with PYTHON=...)" % sys.version_info[:2])'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/bootstrap.lock
+	@# without ensurepip: some systems package it apart, and pip is there already
+	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
+	test -x $(BIN)/uv || $(PYTHON) -m pip --python $(BIN)/python install --quiet $(UV) \
+		|| { $(BIN)/python -m ensurepip && $(BIN)/python -m pip install --quiet $(UV); }
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . --editable ./serve
 	@touch $@
