@@ -131,6 +131,26 @@ def test_after_a_failed_update_a_killed_instance_comes_back_in_the_old_version()
     asyncio.run(story())
 
 
+def test_log_after_a_failed_update_says_whose_it_is() -> None:
+    async def story() -> None:
+        bench = Bench()
+        await bench.serving(blue=100)
+        good = (await bench.state()).record.bundle.revision
+        assert not (await deployments.logs(bench.world, "credit", "blue", tail=9)).startswith("#")
+        bench.compute.behave = lambda instance, _: (
+            Behaviour() if instance.revision == good else NEVER_READY
+        )
+        await bench.deploy("blue", version="2")
+        await bench.settle()
+
+        log = await deployments.logs(bench.world, "credit", "blue", tail=9)
+
+        failed = (await bench.state()).record.bundle.revision
+        assert log.startswith(f"# revision {failed} failed; this is the log of revision {good}")
+
+    asyncio.run(story())
+
+
 def test_first_deployment_that_fails_says_cause_and_is_tried_on() -> None:
     async def story() -> None:
         bench = Bench()

@@ -27,6 +27,7 @@ from verdazul.core.records import (
     OperationKind,
 )
 from verdazul.core.route import weight_of
+from verdazul.core.status import serving_bundle
 from verdazul.model.deployment import DeploymentSpec
 from verdazul.model.errors import Conflict, NotFound, UserError
 from verdazul.model.events import Event, Severity
@@ -123,9 +124,21 @@ async def _delete(world: World, endpoint: str, name: str) -> Accepted | None:
 
 
 async def logs(world: World, endpoint: str, name: str, *, tail: int) -> str:
-    """The last lines of one instance. Raises NotFound for an unknown deployment."""
+    """The last lines of one instance. Raises NotFound for an unknown deployment.
+
+    After a failed update they are those of the version that goes on serving, and say so.
+    """
     _, state = await get_deployment(world, endpoint, name)
-    return await world.compute.logs(state.record.endpoint, state.record.name, tail=tail)
+    content = await world.compute.logs(state.record.endpoint, state.record.name, tail=tail)
+    return _whose_log(state) + content
+
+
+def _whose_log(state: DeploymentState) -> str:
+    serving = serving_bundle(state.record, state.memory).revision
+    declared = state.record.bundle.revision
+    if serving == declared:
+        return ""
+    return f"# revision {declared} failed; this is the log of revision {serving}, which serves\n"
 
 
 async def _record(
