@@ -20,7 +20,7 @@ from verdazul.model.assets import InlineEnvironment, InlineModel, ModelType
 from verdazul.model.deployment import DeploymentSpec, ProbeSettings
 from verdazul.model.errors import NotFound, UserError
 from verdazul.model.ids import AssetId, RegistryReference, ShortReference, WorkspaceId, parse_asset
-from verdazul.model.supported import refuse_unsupported
+from verdazul.model.supported import UNPACK, refuse_unsupported
 
 URI = {"codes": "codeUri", "models": "modelUri"}
 """Where a body says its files are: at an upload when it is put, under their digest afterwards."""
@@ -127,8 +127,10 @@ def _environment(asset: Asset) -> InlineEnvironment:
 
 def _refuse_other_models(spec: DeploymentSpec, model: Asset) -> None:
     """A registered model is refused for what an inline one is refused for."""
-    kind = json.loads(model.body).get("modelType") or ModelType.CUSTOM
-    inline = InlineModel(path=model.key.name, type=kind)
+    body = json.loads(model.body)
+    kind = body.get("modelType") or ModelType.CUSTOM
+    unpack = str((body.get("properties") or {}).get(UNPACK) or "")
+    inline = InlineModel(path=model.key.name, type=kind, properties={UNPACK: unpack})
     refuse_unsupported(spec.model_copy(update={"model": inline}))
 
 

@@ -19,6 +19,8 @@ from verdazul.model.scale import ScaleType
 from verdazul.model.show import Key, dotted
 
 _ENFORCE = "enforce_access_to_default_secret_stores"
+UNPACK = "azureml.unpack"
+"""A model's property by which Azure unpacks an archive at start."""
 _SECRET = re.compile(r"\$\{\{\s*(azureml|keyvault):", re.IGNORECASE)
 
 
@@ -116,6 +118,12 @@ def _of_deployment(spec: DeploymentSpec) -> Iterator[Unsupported]:
 
 
 def _of_model(spec: DeploymentSpec) -> Iterator[Unsupported]:
+    if isinstance(spec.model, InlineModel):
+        unpack = spec.model.properties.get(UNPACK, "")
+        if unpack and unpack.lower() != "false":
+            yield Unsupported(
+                ("model", "properties", UNPACK), unpack, "give the folder itself as `path`"
+            )
     if isinstance(spec.model, InlineModel) and spec.model.type is not ModelType.CUSTOM:
         yield Unsupported(
             ("model", "type"),
