@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 JSON = ("content-type", "application/json")
 RUN_FAILED = "x-ms-run-function-failed"
+INTERNAL = "An unexpected internal error occurred. Check the logs for more info."
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,18 @@ class Answer:
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+
+
+@dataclass(frozen=True)
+class Stream:
+    """An answer whose body comes item by item; `length` is its size where the script knows it.
+
+    `items` must be closed (close or aclose) unless they were read to their end or failed.
+    """
+
+    head: Answer
+    items: Iterator[bytes] | AsyncIterator[bytes]
+    length: int | None = None
 
 
 def error(status: int, message: str, *, run_failed: bool = False) -> Answer:

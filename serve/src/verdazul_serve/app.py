@@ -1,27 +1,32 @@
-"""The routes: `/` is answered here and at once, `/score` by a worker, the rest is an error.
+"""The routes, in the parent: `/score` goes to a worker, everything else is answered here, at once.
 
-Runs in the parent, so probes answer however busy the workers are. Adds what every response
-carries: request ids and the server's version; and writes the one log line per request.
+So probes answer however busy the workers are. What is answered here is logged here.
 """
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Mapping
 from urllib.parse import unquote
 
-from verdazul_serve import __version__, frames
+from verdazul_serve import logs, metrics, swagger
 from verdazul_serve.answers import RUN_FAILED, Answer, error
+from verdazul_serve.board import Boards
+from verdazul_serve.desk import NO_WORKER, QUEUE_WAIT, TIME_LEFT
 from verdazul_serve.exchange import Exchange
-from verdazul_serve.frames import Kind
-from verdazul_serve.ids import TooLong, response_ids
-from verdazul_serve.logs import server as log
+from verdazul_serve.ids import Pairs, TooLong, marks, response_ids
+from verdazul_serve.inputs import split_target
 from verdazul_serve.pool import Pool
 from verdazul_serve.reading import Request
+from verdazul_serve.replies import Replies
+from verdazul_serve.settings import Settings
 
-QUEUE_WAIT = "x-verdazul-max-queue-wait-ms"
-_VERSION = ("x-ms-server-version", f"verdazul-serve/{__version__}")
+BUSY = "x-verdazul-busy-workers"
+_NEVER = float("inf")
 _TOO_MANY_DIGITS = 10  # over a month
 _HTML = ("content-type", "text/html; charset=utf-8")
+_DID_NOT_FAIL = (RUN_FAILED, "False")
 _NOT_FOUND = (
     "The requested URL was not found on the server."
     " If you entered the URL manually please check your spelling and try again."
@@ -32,25 +37,40 @@ _NOT_ALLOWED = "The method is not allowed for the requested URL."
 class App:
     """Called with each exchange; answers it now or has a worker do so."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, boards: Boards, settings: Settings) -> None:
         self._pool = pool
+        self._boards = boards
+        self._replies = Replies(settings)
+        self._has_metrics = settings.metrics
+        self.log = logs.AccessLog(_Stdout())
+        self.extra: Mapping[str, int] = {}  # figures of the data collection agent
         self.is_stopping = False
 
     def __call__(self, exchange: Exchange) -> None:
         request = exchange.request
-        path, query = split_target(request.target)
-        is_logged = path != "/"  # probes would drown the rest
+        path = unquote(split_target(request.target)[0], "latin-1")
         try:
-            reply = Reply(exchange, response_ids(request), is_logged=is_logged)
-        except TooLong as reason:
-            Reply(exchange, reason.ids, is_logged=is_logged).send(error(431, str(reason)))
+            reply = Reply(self, exchange, response_ids(request), is_logged=path != "/")
+        except TooLong as long:
+            Reply(self, exchange, long.ids, is_logged=True).send(error(431, str(long)))
             return
         if path == "/score":
-            self._score(reply, query)
+            self._score(reply)
         elif path == "/":
             reply.send(self._health(request))
+        elif path == "/swagger.json":
+            reply.send(self._swagger(request))
+        elif path == "/metrics" and self._has_metrics:
+            reply.send(self._metrics(request))
         else:
             reply.send(error(404, _NOT_FOUND))
+
+    def complete(self, answer: Answer, request: Request, ids: Pairs) -> Answer:
+        return self._replies.complete(answer, request, ids)
+
+    def no_worker(self) -> str:
+        size, waiting = self._pool.size, self._pool.lending.waiting
+        return f"No worker was free in time ({size} running, {waiting} more requests waiting)."
 
     def _health(self, request: Request) -> Answer:
         if request.method == "OPTIONS":
@@ -59,123 +79,123 @@ class App:
             return _not_allowed("GET, OPTIONS, HEAD")
         if self.is_stopping:
             return error(503, "stopping")
+        if self._pool.problem and not self._pool.ready:
+            return error(503, str(self._pool.problem))
         if not self._pool.has_booted:
             return error(503, "starting")
         if not self._pool.ready:
             return error(503, "every worker has died; they are being replaced")
-        return Answer(200, (_HTML,), b"Healthy")
+        busy = (BUSY, f"{self._pool.busy} of {self._pool.size}")
+        return Answer(200, (_HTML, busy), b"Healthy")
 
-    def _score(self, reply: Reply, query: str) -> None:
-        request = reply.exchange.request
+    def _swagger(self, request: Request) -> Answer:
         if request.method == "OPTIONS":
-            reply.send(Answer(200, (_HTML, (RUN_FAILED, "False")), b""))
-        elif request.method == "HEAD":
-            reply.send(error(405, "Method not allowed"))
-        elif request.method not in {"GET", "POST"}:
-            reply.send(_not_allowed("GET, OPTIONS, POST"))
-        else:
-            self._run(reply, query)
+            return Answer(200, (_HTML, ("allow", "GET, OPTIONS, HEAD")), b"")
+        if request.method not in {"GET", "HEAD"}:
+            return _not_allowed("GET, OPTIONS, HEAD")
+        if not self._pool.has_booted:
+            return error(503, "starting")
+        version = swagger.requested_version(request.target)
+        return swagger.lookup(self._pool.traits.swagger, version)
 
-    def _run(self, reply: Reply, query: str) -> None:
-        text = reply.exchange.request.header(QUEUE_WAIT)
+    def _metrics(self, request: Request) -> Answer:
+        if request.method not in {"GET", "HEAD"}:
+            return _not_allowed("GET, HEAD")
+        pool = self._pool
+        gauges = {
+            "workers": pool.size,
+            "workers_ready": pool.ready,
+            "workers_busy": pool.busy,
+            "requests_waiting": pool.lending.waiting,
+            "worker_restarts_total": pool.restarts,
+            **{f"collector_{name}_total": number for name, number in self.extra.items()},
+        }
+        return metrics.render([self._boards[n] for n in range(len(self._boards))], gauges)
+
+    def _score(self, reply: Reply) -> None:
+        method, is_raw = reply.exchange.request.method, self._pool.traits.is_raw
+        if method in {"GET", "POST"} or (is_raw and method in {"OPTIONS", "HEAD"}):
+            self._run(reply)
+        elif method == "OPTIONS":
+            reply.send(Answer(200, (_HTML, _DID_NOT_FAIL), b""))
+        elif method == "HEAD":
+            reply.send(error(405, "Method not allowed"))
+        else:
+            reply.send(_not_allowed("GET, OPTIONS, POST"))
+
+    def _run(self, reply: Reply) -> None:
+        exchange = reply.exchange
+        text = exchange.request.header(QUEUE_WAIT.decode())
         if text is not None and not (text.isdecimal() and len(text) < _TOO_MANY_DIGITS):
-            message = f"{QUEUE_WAIT} is {text!r}; it must be a whole number of milliseconds"
+            message = f"{QUEUE_WAIT.decode()} is {text!r}; it must be a whole number of milliseconds"
             reply.send(error(400, message))
             return
-        call = ScoreCall(reply, query, self._pool)
-        self._pool.submit(call, max_wait_ms=None if text is None else int(text))
+        if self._pool.problem and not self._pool.ready:
+            reply.send(error(503, str(self._pool.problem)))
+            return
+        caller = Waiting(self, reply, _NEVER if text is None else int(text) / 1000)
+        exchange.gone = lambda: self._pool.lending.withdraw(caller)
+        self._pool.lending.submit(caller)
 
 
 class Reply:
-    """The rest of one exchange: what every response carries, and the log line."""
+    """The rest of one exchange that is answered here, and its log line."""
 
-    def __init__(
-        self, exchange: Exchange, ids: tuple[tuple[str, str], ...], *, is_logged: bool
-    ) -> None:
+    def __init__(self, app: App, exchange: Exchange, ids: Pairs, *, is_logged: bool) -> None:
         self.exchange = exchange
+        self._app = app
         self._ids = ids
         self._is_logged = is_logged
-        self._started = time.perf_counter()
 
     def send(self, answer: Answer) -> None:
-        self.exchange.send(self._complete(answer))
-        self.log(answer.status, str(len(answer.body)))
-
-    def begin(self, head: Answer) -> None:
-        self.exchange.begin(self._complete(head))
-
-    def log(self, status: int, length: str) -> None:
+        request = self.exchange.request
+        self.exchange.send(self._app.complete(answer, request, self._ids))
         if self._is_logged:
-            request, spent = self.exchange.request, time.perf_counter() - self._started
-            target = request.target.encode("unicode_escape").decode("ascii")
-            log.info("%s %s %d %.3fms %s", request.method, target, status, spent * 1000, length)
+            own, trace_id = marks(request, self._ids)
+            self._app.log.write(
+                request.method,
+                request.target,
+                answer.status,
+                time.monotonic() - self.exchange.arrived,
+                str(len(answer.body)),
+                request_id=own,
+                trace_id=trace_id,
+            )
 
-    def _complete(self, answer: Answer) -> Answer:
-        return Answer(answer.status, (*answer.headers, _VERSION, *self._ids), answer.body)
 
+class Waiting:
+    """A request on its way to a worker (a `lending.Caller`)."""
 
-class ScoreCall:
-    """One run() on its way through the pool (a `link.Call`)."""
-
-    def __init__(self, reply: Reply, query: str, pool: Pool) -> None:
-        exchange = reply.exchange
-        request = exchange.request
-        headers = [pair for pair in request.headers if pair[0] != QUEUE_WAIT]
-        meta = {"method": request.method, "query": query, "headers": headers}
-        self.pieces = frames.encode(Kind.SCORE, meta, request.body)
+    def __init__(self, app: App, reply: Reply, most_seconds: float) -> None:
+        self.exchange = reply.exchange
+        self._app = app
         self._reply = reply
-        self._pool = pool
-        self._stream_status: int | None = None
-        exchange.withdraw = lambda: pool.withdraw(self)
-        exchange.gone = self._gone
-        exchange.hold = lambda: pool.hold_stream(self, is_held=True)
-        exchange.release = lambda: pool.hold_stream(self, is_held=False)
+        left = _milliseconds(reply.exchange.request.header(TIME_LEFT.decode()))
+        self._is_impatient = left < most_seconds
+        self.expires = reply.exchange.arrived + min(most_seconds, left)
 
-    def answer(self, answer: Answer) -> None:
-        self._reply.send(answer)
-
-    def begin(self, head: Answer) -> None:
-        self._stream_status = head.status
-        self._reply.begin(head)
-
-    def chunk(self, data: bytes) -> None:
-        self._reply.exchange.write(data)
-
-    def end(self) -> None:
-        self._reply.exchange.end()
-        self._reply.log(self._stream_status or 0, "N/A")
-
-    def broken(self) -> None:
-        self._reply.exchange.abort()
-        self._reply.log(self._stream_status or 0, "N/A")
+    def expired(self) -> None:
+        if self._is_impatient:
+            self._reply.send(error(408, f"The caller's time was up. {self._app.no_worker()}"))
+            return
+        answer = error(429, self._app.no_worker())
+        self._reply.send(Answer(429, (*answer.headers, NO_WORKER), answer.body))
 
     def lost(self, why: str) -> None:
-        if self._stream_status is not None:
-            self.broken()
-            return
         message = f"The worker process died while it ran this request: {why}."
         self._reply.send(error(500, message, run_failed=True))
 
-    def expired(self) -> None:
-        size, waiting = self._pool.size, self._pool.waiting
-        message = f"No worker was free in time ({size} running, {waiting} more requests waiting)."
-        answer = error(429, message)
-        reason = ("ms-azureml-model-error-reason", "too_many_pending_request")
-        self._reply.send(Answer(429, (*answer.headers, reason), answer.body))
 
-    def _gone(self) -> None:
-        withdrawn = self._pool.withdraw(self)
-        if not withdrawn and self._stream_status is not None:
-            self._pool.cancel_stream(self)
+class _Stdout:
+    """Lines of the parent are few: each is written at once."""
+
+    def write(self, data: bytes) -> None:
+        sys.stdout.write(data.decode())
 
 
-def split_target(target: str) -> tuple[str, str]:
-    """Path (decoded) and query of `/score?a=1`, or of the absolute form proxies send."""
-    if not target.startswith("/"):
-        _, _, rest = target.partition("://")
-        target = "/" + rest.partition("/")[2] if rest else target
-    path, _, query = target.partition("?")
-    return unquote(path), query
+def _milliseconds(text: str | None) -> float:
+    is_number = text is not None and text.isdecimal() and len(text) < _TOO_MANY_DIGITS
+    return int(text or 0) / 1000 if is_number and int(text or 0) else _NEVER
 
 
 def _not_allowed(allowed: str) -> Answer:

@@ -1,42 +1,35 @@
-"""One client connection: keeps pipelined requests in order and every silence bounded.
+"""One client connection, in the parent: keeps requests in order and every silence bounded.
 
-The application gets an `Exchange` per request and answers it now or later; the next request of the
-connection starts when that answer is out.
+The application gets an `Exchange` per request and answers it, or lends the connection to a worker,
+which answers and may keep it for the requests that follow. While it is lent nothing is read here;
+it comes back with the bytes that the worker has read too many or could not send.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from verdazul_serve import wire
 from verdazul_serve.answers import Answer, error
 from verdazul_serve.exchange import Exchange
-from verdazul_serve.reading import Reader, Refusal, Request, Stage, WantsContinue
+from verdazul_serve.reading import Limits, Refusal, Request, Stage, WantsContinue
+from verdazul_serve.transport import Transport
 
 _PIPELINE = 8  # requests held behind the running one before reading pauses
 _LINGER_SECONDS = 2.0  # a refused client may still be sending: closing at once loses the answer
 _FRESH_SECONDS = 0.3  # a client that has just connected gets so long when the server stops
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Bytes and seconds."""
-
-    max_header_bytes: int
-    max_body_bytes: int
-    header_timeout: float
-    idle_timeout: float
-
-
-class Connection(asyncio.Protocol):
-    """asyncio calls the methods of Protocol; Exchange calls write_head, write, finished, abort."""
+class Connection:
+    """Listens to its Transport; `answer`, `lend`, `returned` and `gone` are for the application."""
 
     def __init__(
         self,
+        sock: socket.socket,
         application: Callable[[Exchange], None],
         limits: Limits,
         connections: Connections,
@@ -45,11 +38,10 @@ class Connection(asyncio.Protocol):
         self._limits = limits
         self._connections = connections
         self._loop = asyncio.get_running_loop()
-        self._reader = Reader(
-            max_header_bytes=limits.max_header_bytes, max_body_bytes=limits.max_body_bytes
-        )
-        self._waiting: deque[Request | Refusal] = deque()
+        self._reader = limits.reader()
+        self._waiting: deque[tuple[Request | Refusal, float]] = deque()
         self._active: Exchange | None = None
+        self._is_lent = False
         self._pumping = False
         self._continue_due = False
         self._served = 0
@@ -58,16 +50,17 @@ class Connection(asyncio.Protocol):
         self._stalled = False
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._transport = Transport(sock, self)
+        connections.add(self)
+        self._set_deadline(limits.idle_timeout)
 
-    # asyncio.Protocol
+    @property
+    def socket(self) -> socket.socket:
+        return self._transport.socket
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # narrows the type
-        self._transport = transport
-        self._connections.add(self)
-        self._set_deadline(self._limits.idle_timeout)
+    # what the transport says
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self) -> None:
         self._closing = True
         self._waiting.clear()
         if self._timer:
@@ -81,12 +74,13 @@ class Connection(asyncio.Protocol):
         if self._reader.stage is Stage.REFUSED:
             return
         before = self._reader.stage
+        now = time.monotonic()
         for event in self._reader.feed(data):
             if isinstance(event, WantsContinue):
                 self._continue_due = True
             else:
                 self._continue_due = False
-                self._waiting.append(event)
+                self._waiting.append((event, now))
         if len(self._waiting) > _PIPELINE:
             self._transport.pause_reading()
         self._pump()
@@ -95,11 +89,9 @@ class Connection(asyncio.Protocol):
             self._watch()
 
     def eof_received(self) -> bool:
-        """Keep open only to finish what runs: a client may close its sending half early."""
+        """Whoever leaves while their request waits is not answered."""
         self._ended = True
-        self._waiting = deque(item for item in self._waiting if isinstance(item, Refusal))
-        if self._active and not self._active.withdraw():
-            return True
+        self._waiting = deque(pair for pair in self._waiting if isinstance(pair[0], Refusal))
         if self._active:
             active, self._active = self._active, None
             active.lose()
@@ -108,44 +100,66 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         self._stalled = True
         self._set_deadline(self._limits.idle_timeout)
-        if self._active:
-            self._active.hold()
 
     def resume_writing(self) -> None:
         self._stalled = False
         self._watch()
-        if self._active:
-            self._active.release()
 
-    # for Exchange
+    # for the application
 
-    def write_head(
-        self, answer: Answer, framing: tuple[str, str] | None, request: Request, body: bytes
-    ) -> None:
-        keep = request.keep_alive and framing is not None and not self._must_close()
-        connection = "" if keep and request.http11 else "keep-alive" if keep else "close"
-        now = time.time()  # noqa: TID251  # the Date header is the wall clock
-        self.write(wire.head(answer, framing, connection=connection, now=now) + body)
-
-    def write(self, data: bytes) -> None:
-        if data:
-            self._transport.write(data)
-
-    def finished(self, *, keep_alive: bool) -> None:
-        self._active = None
+    def answer(self, answer: Answer, request: Request) -> None:
+        """Send the whole answer to the active request."""
         self._served += 1
-        if not keep_alive or self._must_close():
+        keep = request.keep_alive and not self._must_close()
+        body = b"" if request.method == "HEAD" else answer.body
+        self._write_head(answer, request, keep=keep, body=body)
+        self._finish(keep=keep)
+
+    def lend(self) -> tuple[bool, bool]:
+        """Stop reading. Returns whether a worker may keep the connection, and whether it must close
+        after the answer."""
+        self._is_lent = True
+        self._served += 1
+        self._deadline = None
+        self._transport.pause_reading()
+        close = self._must_close() or not (self._active and self._active.request.keep_alive)
+        is_clean = not self._waiting and self._reader.stage is Stage.IDLE and not self._continue_due
+        return is_clean and not self._connections.draining and not self._limits.max_requests, close
+
+    def take_back(self) -> None:
+        """It was lent, but its request was never taken in hand: as if it had not been."""
+        self._is_lent = False
+        self._served -= 1
+        self._resume()
+
+    def returned(self, *, unsent: bytes = b"", unread: bytes = b"", close: bool = False) -> None:
+        """The worker has answered; there may be output left over, and input."""
+        self._is_lent = False
+        self._transport.stop_watching()
+        self._transport.write(unsent)
+        self._finish(keep=not close)
+        if unread and not self._closing:
+            self.data_received(unread)
+
+    def gone(self, *, broken: bool) -> None:
+        """The worker found it closed, or has broken it (`broken`: the other side must see that)."""
+        self._is_lent = False
+        self._active = None
+        if broken:
+            self._transport.abort()
+        else:
             self._close()
-            return
-        self._pump()
-        self._watch()
+
+    def when_left(self, action: Callable[[], None]) -> None:
+        """Call `action` once if the client leaves while the connection is lent."""
+        self._transport.watch_end(action)
 
     def abort(self) -> None:
         self._transport.abort()
 
     def drain(self) -> None:
         """The server stops: close when what has been received is answered."""
-        if self._active or self._waiting or self._closing:
+        if self._is_lent or self._active or self._waiting or self._closing:
             return
         if self._served or self._reader.stage is not Stage.IDLE:
             self._close_when_idle()
@@ -154,11 +168,28 @@ class Connection(asyncio.Protocol):
 
     # the inside
 
+    def _write_head(self, answer: Answer, request: Request, *, keep: bool, body: bytes) -> None:
+        framing = ("content-length", str(len(answer.body)))
+        self._transport.write(wire.head(answer, framing, keep=keep, http11=request.http11) + body)
+
+    def _finish(self, *, keep: bool) -> None:
+        self._active = None
+        if not keep or self._must_close():
+            self._close()
+            return
+        self._resume()
+
+    def _resume(self) -> None:
+        self._pump()
+        self._watch()
+
     def _must_close(self) -> bool:
-        return self._ended or (self._connections.draining and not self._waiting)
+        is_worn = 0 < self._limits.max_requests <= self._served
+        return self._ended or is_worn or (self._connections.draining and not self._waiting)
 
     def _close_when_idle(self) -> None:
-        if not self._active and not self._waiting and self._reader.stage is Stage.IDLE:
+        is_idle = not (self._is_lent or self._active or self._waiting)
+        if is_idle and self._reader.stage is Stage.IDLE and not self._transport.has_unread():
             self._close()
 
     def _close(self) -> None:
@@ -171,27 +202,27 @@ class Connection(asyncio.Protocol):
         if self._pumping:
             return
         self._pumping = True
-        while self._waiting and not self._active and not self._closing:
-            item = self._waiting.popleft()
+        while self._waiting and not (self._active or self._closing):
+            item, arrived = self._waiting.popleft()
             if isinstance(item, Refusal):
                 self._refuse(item)
             else:
-                self._active = Exchange(item, self)
+                self._active = Exchange(item, self, arrived)
                 self._application(self._active)
         self._pumping = False
-        if self._closing:
+        if self._closing or self._is_lent:
             return
-        if len(self._waiting) <= _PIPELINE and not self._transport.is_reading():
+        if len(self._waiting) <= _PIPELINE:
             self._transport.resume_reading()
         if self._continue_due and not self._active:
             self._continue_due = False
-            self.write(wire.CONTINUE)
+            self._transport.write(wire.CONTINUE)
 
     def _refuse(self, refusal: Refusal) -> None:
-        request = Request("", "", (), b"", http11=True, keep_alive=False)
+        request = Request("", "", (), b"", keep_alive=False)
         answer = error(refusal.status, refusal.message)
         self._connections.refused(refusal)
-        self.write_head(answer, ("content-length", str(len(answer.body))), request, answer.body)
+        self._write_head(answer, request, keep=False, body=answer.body)
         self._closing = True
         self._waiting.clear()
         if self._ended:
@@ -207,7 +238,7 @@ class Connection(asyncio.Protocol):
             return
         if stage is Stage.HEAD and not self._active:
             self._set_deadline(self._limits.header_timeout)
-        elif self._active or self._waiting:
+        elif self._active or self._waiting or self._is_lent:
             self._deadline = None  # the application answers in its own time
         else:
             self._set_deadline(self._limits.idle_timeout)
@@ -230,7 +261,7 @@ class Connection(asyncio.Protocol):
         self._expire()
 
     def _expire(self) -> None:
-        if self._closing or self._active:  # it does not read what we write
+        if self._closing or self._stalled:  # it does not read what we write
             self._transport.abort()
         elif self._reader.stage is Stage.IDLE:
             self._close()
@@ -246,6 +277,9 @@ class Connections:
         self.draining = False
         self._open: set[Connection] = set()
         self._empty: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._open)
 
     def add(self, connection: Connection) -> None:
         self._open.add(connection)

@@ -19,15 +19,23 @@ class Coroutines:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def finish(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Made when it is first needed."""
         import asyncio
 
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self._loop)
-        task = self._loop.create_task(coroutine)
+        return self._loop
+
+    def finish(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        import asyncio
+
+        loop = self.loop
+        task = loop.create_task(coroutine)
         try:
-            return self._loop.run_until_complete(task)
+            return loop.run_until_complete(task)
         finally:
             if not task.done():
                 self._give_up(asyncio)

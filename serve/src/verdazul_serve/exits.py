@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # of getrusage's ru_maxrss, in bytes
 
 
 def describe(status: int) -> str:
@@ -18,8 +20,7 @@ def describe(status: int) -> str:
         name = signal.Signals(number).name
     except ValueError:
         name = "unknown"
-    hint = "; the machine or its memory limit may be exhausted" if name == "SIGKILL" else ""
-    return f"killed by signal {number} ({name}){hint}"
+    return f"killed by signal {number} ({name})"
 
 
 def die_with_parent(parent: int) -> None:
@@ -54,3 +55,9 @@ def ignore_stop_signals() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, unless_forked)
+
+
+def prefer_for_oom_kill(score: int) -> None:
+    """Have the kernel choose this process, of ours, when memory runs out."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:  # noqa: PTH123
+        file.write(str(score))

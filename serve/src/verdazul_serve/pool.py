@@ -1,58 +1,68 @@
-"""The parent's view of the workers: a queue in front, one request at a time in each.
+"""The parent's view of the worker processes: started, watched, replaced, ended.
 
-First in, first out. A worker that dies costs the request it ran and is replaced; the others do not
-notice.
+A worker that dies costs the requests it had in hand and is replaced; the others do not notice. With
+several workers the first one may turn out to be a mother: a process that has run init() once and
+forks all workers, which share its memory (see sharing.py). What they serve is lending.py's concern.
 """
 
 from __future__ import annotations
 
 import asyncio
 import signal
-import socket
-from collections import deque
+import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
-from verdazul_serve import exits, frames
-from verdazul_serve.answers import Answer
+from verdazul_serve import exits, memory
 from verdazul_serve.backoff import Backoff
+from verdazul_serve.board import Boards
 from verdazul_serve.failure import BootFailure, Problem
-from verdazul_serve.frames import Frame, Kind
-from verdazul_serve.link import Call, Worker
+from verdazul_serve.lending import Lending
+from verdazul_serve.link import Worker
 from verdazul_serve.logs import server as log
+from verdazul_serve.messages import Kind, Message
+from verdazul_serve.traits import Traits
 from verdazul_serve.zygote import Nursery
 
 _FAILED_STARTS = 3  # in a row, with no worker alive: the script cannot be started any more
-_LAST_WORDS_SECONDS = 0.5  # between a worker's exit and giving up on what it may have sent
 _ABORT_SECONDS = 1.0  # between SIGABRT (prints the stack) and SIGKILL
+_MOTHER_SECONDS = 0.05  # between two looks for the mother that others wait for
 
 
 class Pool:
-    """`submit` and `withdraw` are for the application, the rest is for the server."""
+    """`lending` is for the application, the rest for the server."""
 
     def __init__(
         self,
         nursery: Nursery,
+        boards: Boards,
         *,
-        size: int,
         worker_timeout: float,
+        shares: bool,
         on_fatal: Callable[[Problem], None],
+        survives_failures: bool = False,
     ) -> None:
-        self._nursery = nursery
-        self._size = size
+        self._zygote = nursery
+        self._mother: Nursery | None = None
+        self._is_expecting = False  # a first worker that may become a mother has not spoken yet
+        self._shares = shares
+        self._boards = boards
         self._worker_timeout = worker_timeout
         self._on_fatal = on_fatal
+        self._survives_failures = survives_failures
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[Call] = deque()
-        self._idle: deque[Worker] = deque()
-        self._workers: dict[int, Worker] = {}  # by the zygote's token
-        self._expiries: dict[Call, asyncio.TimerHandle] = {}
+        self._workers: dict[int, Worker] = {}  # by the number of their board
         self._timers: set[asyncio.TimerHandle] = set()
-        self._connecting: set[asyncio.Task[None]] = set()
         self._failed_starts = 0
         self._has_booted = False
         self._stopping = False
         self._all_gone: asyncio.Future[None] | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self.restarts = 0
+        self.problem: Problem | None = None  # the last failed start, until one succeeds
+        self.memory = memory.Watch()
+        self.lending = Lending(self._workers.values, kill=self._kill)
 
     @property
     def has_booted(self) -> bool:
@@ -65,230 +75,185 @@ class Pool:
         return sum(worker.is_ready for worker in self._workers.values())
 
     @property
-    def waiting(self) -> int:
-        return len(self._queue)
+    def busy(self) -> int:
+        """How many of them are inside run()."""
+        return sum(worker.is_ready and worker.held > 0 for worker in self._workers.values())
 
     @property
     def size(self) -> int:
-        return self._size
+        return len(self._boards)
 
-    async def open(self, first: list[tuple[int, socket.socket]]) -> None:
-        """Take over the workers that are being forked already."""
-        self._nursery.control.setblocking(False)  # noqa: FBT003
-        adopted = [(self._register(token, Backoff()), link) for token, link in first]
-        self._loop.add_reader(self._nursery.control, self._read_news)
-        for worker, link in adopted:
-            await self._connect(worker, link)
+    @property
+    def traits(self) -> Traits:
+        """What the script is like; the default until a worker is ready."""
+        return next((w.traits for w in self._workers.values() if w.ready_at is not None), Traits())
 
-    def submit(self, call: Call, *, max_wait_ms: int | None) -> None:
-        """Run the call on the next free worker."""
-        if self._idle:
-            self._start(self._idle.popleft(), call)
-        elif max_wait_ms == 0:
-            call.expired()
-        else:
-            self._queue.append(call)
-            if max_wait_ms is not None:
-                wait = max_wait_ms / 1000
-                self._expiries[call] = self._loop.call_later(wait, self._expire, call)
+    def open(self) -> None:
+        """Start every worker."""
+        self._hear(self._zygote)
+        for number in range(self.size):
+            self._start(number, Backoff())
+        self._watch_silence()
 
-    def withdraw(self, call: Call) -> bool:
-        """Nobody wants the answer. True when it was still waiting, and will not be started."""
-        if call not in self._queue:
-            return False
-        self._queue.remove(call)
-        self._forget_expiry(call)
-        return True
-
-    def cancel_stream(self, call: Call) -> None:
-        """Ask the worker to stop yielding."""
-        worker = self._running(call)
-        if worker:
-            worker.hold(is_held=False)
-            worker.send(frames.encode(Kind.CANCEL))
-            self._watch(worker)
-
-    def hold_stream(self, call: Call, *, is_held: bool) -> None:
-        """Let the worker wait while the client reads too slowly."""
-        worker = self._running(call)
-        if worker:
-            worker.hold(is_held=is_held)
-            self._watch(worker)
+    def restart(self) -> None:
+        """End every worker and start from the script as it is now (--reload)."""
+        self._mother, mother = None, self._mother
+        for worker in tuple(self._workers.values()):
+            worker.doom = worker.doom or "the script has changed"
+            worker.backoff = Backoff(0.0)
+            self._kill(worker, signal.SIGKILL)
+        if mother:
+            mother.close()
 
     async def close(self, *, seconds: float) -> None:
         """End every worker: idle ones by themselves, the others by SIGKILL."""
         self._stopping = True
         self._all_gone = self._loop.create_future()
-        for timer in self._timers:
+        for timer in (*self._timers, *([self._watch] if self._watch else [])):
             timer.cancel()
         for worker in tuple(self._workers.values()):
-            worker.unwatch()
-            if worker.ready_at is None or worker.call:
+            if worker.ready_at is None or worker.held or not seconds:
                 self._kill(worker, signal.SIGKILL)
             worker.hang_up()
         self._settle()
         _, late = await asyncio.wait([self._all_gone], timeout=seconds)
         if late and seconds:
             log.warning("workers did not exit within %g s and are killed", seconds)
-        self._loop.remove_reader(self._nursery.control)
+        for nursery in (self._zygote, self._mother):
+            if nursery:
+                self._loop.remove_reader(nursery.control)
 
-    # what workers and the zygote say
+    # what workers say
 
-    def heard(self, worker: Worker, frame: Frame) -> None:
+    def heard(self, worker: Worker, message: Message) -> None:
         """One message of a worker."""
-        if frame.kind is Kind.READY:
-            self._became_ready(worker)
-        elif frame.kind is Kind.FAILED:
-            self._failed(worker, Problem.from_json(frame.body))
-        elif worker.call:
-            self._pass_on(worker, worker.call, frame)
+        if message.kind is Kind.READY:
+            self._became_ready(worker, Traits.from_json(message.meta))
+        elif message.kind is Kind.FAILED:
+            self._failed(worker, Problem.from_json(message.body))
+        else:
+            self.lending.heard(worker, message)
 
     def link_closed(self, worker: Worker) -> None:
         """It has died, is about to, or its script closed our socket: then it is killed."""
-        self._retire(worker)
-        if worker.status is not None:
-            self._bury(worker)
-        elif not self._stopping:
+        if worker.status is None and not self._stopping:
             self._later(_ABORT_SECONDS, lambda: self._end_deaf(worker))
 
-    def _read_news(self) -> None:
+    # what the processes that fork them say
+
+    def _hear(self, nursery: Nursery) -> None:
+        nursery.control.setblocking(False)  # noqa: FBT003
+        self._loop.add_reader(nursery.control, self._read_news, nursery)
+
+    def _read_news(self, nursery: Nursery) -> None:
         while True:
             try:
-                news = self._nursery.news()
-            except (BlockingIOError, ConnectionResetError) as error:
-                if isinstance(error, BlockingIOError):
-                    return
+                news = nursery.news()
+            except BlockingIOError:
+                return
+            except ConnectionResetError:
                 news = None
             if news is None:
-                self._loop.remove_reader(self._nursery.control)
-                self._lost_zygote()
+                self._loop.remove_reader(nursery.control)
+                self._lost(nursery)
                 return
-            self._hear_zygote(news)
+            self._hear_news(nursery, news)
 
-    def _hear_zygote(self, news: dict[str, Any]) -> None:
+    def _hear_news(self, nursery: Nursery, news: dict[str, Any]) -> None:
         if "spawned" in news:
             worker = self._workers.get(news["spawned"])
             if worker:
-                worker.pid = news["pid"]
+                worker.pid, worker.nursery = news["pid"], nursery
         elif "refused" in news:
             self._refused(self._workers[news["refused"]], news["error"])
+        elif "shared" in news:
+            self._is_expecting = False
+            self._mother = nursery
+        elif "alone" in news:
+            self._is_expecting = False
+            self._shares = False
         else:
-            self._exited(news["exited"], news["status"])
+            self._exited(nursery, news)
 
-    def _lost_zygote(self) -> None:
-        if not self._stopping:
-            self._on_fatal(
-                Problem(
-                    "InternalServerError",
-                    "the process that starts workers has died",
-                    fix="look for an out-of-memory kill; restart the instance",
-                )
-            )
+    def _lost(self, nursery: Nursery) -> None:
+        if nursery is self._zygote:
+            if not self._stopping:
+                self._on_fatal(_ZYGOTE_DIED)
+            return
+        self._is_expecting = False
+        if nursery is self._mother:
+            self._mother = None
+        for worker in tuple(self._workers.values()):
+            if worker.nursery is nursery and worker.status is None and worker.pid is not None:
+                self._died(worker, signal.SIGKILL)  # with their mother, who cannot tell any more
+        nursery.close()
 
     def _refused(self, worker: Worker, reason: str) -> None:
         worker.status = 0
-        worker.hang_up()
-        self._failed(
-            worker,
-            Problem(
-                "ConfigurationError",
-                f"a worker process could not be started: {reason}",
-                fix="lower WORKER_COUNT or raise the limit of processes or memory",
-            ),
-        )
+        self._failed(worker, _refusal(reason))
+        self._bury(worker)
 
-    def _exited(self, pid: int, status: int) -> None:
-        worker = next((each for each in self._workers.values() if each.pid == pid), None)
-        if worker is None:
-            return
+    def _exited(self, nursery: Nursery, news: dict[str, Any]) -> None:
+        for worker in tuple(self._workers.values()):
+            if worker.pid == news["exited"] and worker.nursery is nursery:
+                worker.peak_bytes = news.get("peak", 0)
+                self._died(worker, news["status"])
+
+    def _died(self, worker: Worker, status: int) -> None:
+        worker.listen()  # its last words
         worker.status = status
-        self._retire(worker)
-        if worker.is_open:  # its last answer may still be on the way
-            self._later(_LAST_WORDS_SECONDS, worker.hang_up)
-        else:
-            self._bury(worker)
+        self._bury(worker)
 
     # what follows
 
-    def _register(self, token: int, backoff: Backoff) -> Worker:
-        worker = self._workers[token] = Worker(self, backoff)
-        return worker
+    def _start(self, number: int, backoff: Backoff) -> None:
+        """Fork a worker: from the mother if there is one, else from the zygote."""
+        wants_mother = self._shares and self._mother is None
+        if wants_mother and self._is_expecting:
+            self._later(_MOTHER_SECONDS, lambda: self._start(number, backoff))
+            return
+        board = self._boards[number]
+        board.reset()
+        nursery = self._mother or self._zygote
+        ours, theirs = nursery.pair()
+        worker = Worker(self, nursery, board, ours, backoff)
+        self._workers[number] = worker
+        if wants_mother:
+            self._is_expecting = True
+            self._hear(nursery.spawn_first(number, theirs, worker.turn))
+        else:
+            nursery.spawn(number, theirs, worker.turn)
 
-    async def _connect(self, worker: Worker, link: socket.socket) -> None:
-        link.setblocking(False)  # noqa: FBT003
-        await self._loop.create_connection(lambda: worker, sock=link)
-
-    def _became_ready(self, worker: Worker) -> None:
+    def _became_ready(self, worker: Worker, traits: Traits) -> None:
+        worker.traits = traits
         worker.ready_at = self._loop.time()
         self._failed_starts = 0
-        self._has_booted = self._has_booted or self.ready == self._size
-        self._next(worker)
+        self.problem = None
+        self._has_booted = self._has_booted or self.ready == self.size
+        self.lending.pump()
 
     def _failed(self, worker: Worker, problem: Problem) -> None:
         """A start failed: fatal at boot, and when it has become the rule."""
         worker.doom = worker.doom or problem.message
+        self.problem = problem
         self._failed_starts += 1
         is_hopeless = self._failed_starts >= _FAILED_STARTS and not self.ready
-        if not self._has_booted or is_hopeless:
+        if self._survives_failures:
+            log.error("%s", problem)
+        elif not self._has_booted or is_hopeless:
             self._on_fatal(problem)
         else:
             log.error("a worker could not be started: %s", problem)
 
-    def _pass_on(self, worker: Worker, call: Call, frame: Frame) -> None:
-        if frame.kind is Kind.CHUNK:
-            self._watch(worker)
-            call.chunk(frame.body)
-            return
-        if frame.kind is Kind.BEGIN:
-            self._watch(worker)
-            call.begin(_answer(frame))
-            return
-        worker.call = None
-        if worker.is_alive:
-            self._next(worker)
-        if frame.kind is Kind.ANSWER:
-            call.answer(_answer(frame))
-        elif frame.kind is Kind.END:
-            call.end()
-        else:
-            call.broken()
-
-    def _next(self, worker: Worker) -> None:
-        if self._queue:
-            self._start(worker, self._queue.popleft())
-            return
-        worker.unwatch()
-        self._idle.append(worker)
-
-    def _start(self, worker: Worker, call: Call) -> None:
-        self._forget_expiry(call)
-        worker.call = call
-        worker.send(call.pieces)
-        call.pieces = ()
-        self._watch(worker)
-
-    def _retire(self, worker: Worker) -> None:
-        """Send it nothing more."""
-        worker.unwatch()
-        if worker in self._idle:
-            self._idle.remove(worker)
-
-    def _running(self, call: Call) -> Worker | None:
-        return next((each for each in self._workers.values() if each.call is call), None)
-
-    def _expire(self, call: Call) -> None:
-        self._expiries.pop(call)
-        self._queue.remove(call)
-        call.expired()
-
-    def _forget_expiry(self, call: Call) -> None:
-        expiry = self._expiries.pop(call, None)
-        if expiry:
-            expiry.cancel()
-
-    def _watch(self, worker: Worker) -> None:
-        """From now it may be silent for the worker timeout."""
-        worker.watch(self._worker_timeout, self._silent)
+    def _watch_silence(self) -> None:
+        """Replace workers that have hung for too long."""
+        now = time.monotonic()
+        for worker in tuple(self._workers.values()):
+            if worker.is_ready and not worker.doom:
+                if worker.silent_for(now) > self._worker_timeout:
+                    self._silent(worker)
+        pause = min(1.0, self._worker_timeout / 4)
+        self._watch = self._loop.call_later(pause, self._watch_silence)
 
     def _silent(self, worker: Worker) -> None:
         worker.doom = f"it ran longer than WORKER_TIMEOUT ({self._worker_timeout:g} s)"
@@ -303,33 +268,32 @@ class Pool:
 
     def _kill(self, worker: Worker, number: int) -> None:
         if worker.pid is not None and worker.status is None:
-            self._nursery.kill(worker.pid, number)
+            worker.nursery.kill(worker.pid, number)
 
     def _bury(self, worker: Worker) -> None:
         """It is gone and all it said has been heard."""
-        token = next((token for token, each in self._workers.items() if each is worker), None)
-        if token is None or worker.status is None:
+        number = next((n for n, each in self._workers.items() if each is worker), None)
+        if number is None or worker.status is None:
             return
-        del self._workers[token]
-        how = worker.doom or exits.describe(worker.status)
+        del self._workers[number]
+        worker.bury()
+        _write_out(worker.board.log.take())
+        how = worker.doom or self._describe(worker)
+        self.lending.settle(worker, how)
         if self._stopping:
             self._settle()
             return
         log.error("worker with pid %s died: %s", worker.pid, how)
+        self.restarts += 1
         if worker.ready_at is None and not worker.doom:
             self._failed(worker, _died_in_init(how))
         ready_seconds = self._loop.time() - (worker.ready_at or self._loop.time())
         wait, backoff = worker.backoff.after(ready_seconds)
-        self._later(wait, lambda: self._replace(backoff))
-        if worker.call:
-            worker.call.lost(how)
+        self._later(wait, lambda: self._start(number, backoff))
 
-    def _replace(self, backoff: Backoff) -> None:
-        """Fork another; connecting to its link is a task for the two steps it takes."""
-        token, link = self._nursery.spawn()
-        task = self._loop.create_task(self._connect(self._register(token, backoff), link))
-        self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
+    def _describe(self, worker: Worker) -> str:
+        how = exits.describe(worker.status or 0)
+        return self.memory.explain(how, worker.status or 0, peak_bytes=worker.peak_bytes)
 
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
         handle: asyncio.TimerHandle
@@ -346,9 +310,19 @@ class Pool:
             self._all_gone.set_result(None)
 
 
-def _answer(frame: Frame) -> Answer:
-    headers = tuple((name, value) for name, value in frame.meta["headers"])
-    return Answer(frame.meta["status"], headers, frame.body)
+_ZYGOTE_DIED = Problem(
+    "InternalServerError",
+    "the process that starts workers has died",
+    fix="look for an out-of-memory kill; restart the instance",
+)
+
+
+def _refusal(reason: str) -> Problem:
+    return Problem(
+        "ConfigurationError",
+        f"a worker process could not be started: {reason}",
+        fix="lower WORKER_COUNT or raise the limit of processes or memory",
+    )
 
 
 def _died_in_init(how: str) -> Problem:
@@ -357,3 +331,10 @@ def _died_in_init(how: str) -> Problem:
         f"the worker process ended before init() returned: {how}",
         fix="look at the log for what init() did last; it may need more memory",
     ).problem
+
+
+def _write_out(lines: bytes) -> None:
+    """Log lines that a dead worker had not written yet."""
+    if lines:
+        sys.stdout.write(lines.decode("utf-8", "backslashreplace"))
+        sys.stdout.flush()

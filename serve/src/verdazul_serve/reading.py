@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 import httptools
+
+if TYPE_CHECKING:
+    from verdazul_serve.settings import Settings
 
 
 class Stage(Enum):
@@ -22,20 +25,97 @@ class Stage(Enum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True)
 class Request:
-    """One complete request; header names in lower case, values as latin-1."""
+    """One complete request. Equal when everything but how it was made is equal.
 
-    method: str
-    target: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    http11: bool
-    keep_alive: bool
+    Made from text by hand, or from raw bytes by a Reader; the names and values that nobody asks for
+    are then never decoded, which is why this is no dataclass.
+    """
+
+    __slots__ = ("_fields", "_headers", "_raw", "body", "http11", "keep_alive", "method", "target")
+
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        headers: tuple[tuple[str, str], ...],
+        body: bytes,
+        *,
+        http11: bool = True,
+        keep_alive: bool = True,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.body = body
+        self.http11 = http11
+        self.keep_alive = keep_alive
+        self._headers: tuple[tuple[str, str], ...] | None = headers
+        self._raw: list[tuple[bytes, bytes]] | None = None
+        self._fields: dict[bytes, bytes] | None = None
+
+    @classmethod
+    def raw(
+        cls,
+        method: str,
+        target: str,
+        pairs: list[tuple[bytes, bytes]],
+        body: bytes,
+        *,
+        http11: bool,
+        keep_alive: bool,
+    ) -> Request:
+        """`pairs` are names in lower case and values, as they came."""
+        request = cls(method, target, (), body, http11=http11, keep_alive=keep_alive)
+        request._headers = None
+        request._raw = pairs
+        return request
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Names in lower case, values as latin-1, in the order they came."""
+        if self._headers is None:
+            self._headers = tuple(
+                (name.decode("latin-1"), value.decode("latin-1")) for name, value in self._raw or ()
+            )
+        return self._headers
+
+    @property
+    def fields(self) -> dict[bytes, bytes]:
+        """The first value of each name, undecoded: for the few that every request is asked for."""
+        if self._fields is None:
+            self._fields = dict(reversed(self.pairs))
+        return self._fields
+
+    @property
+    def pairs(self) -> list[tuple[bytes, bytes]]:
+        """The headers undecoded."""
+        if self._raw is None:
+            self._raw = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in self._headers or ()]
+        return self._raw
 
     def header(self, name: str) -> str | None:
         """The first value, None when there is none."""
-        return next((value for key, value in self.headers if key == name), None)
+        value = self.fields.get(name.encode("latin-1"))
+        return None if value is None else value.decode("latin-1")
+
+    def without(self, name: bytes) -> Request:
+        """The same request with every header of that name left out."""
+        kept = [pair for pair in self.pairs if pair[0] != name]
+        return Request.raw(
+            self.method, self.target, kept, self.body, http11=self.http11, keep_alive=self.keep_alive
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Request) and self._all() == other._all()
+
+    def __hash__(self) -> int:
+        return hash(self._all())
+
+    def __repr__(self) -> str:
+        return f"Request{self._all()!r}"
+
+    def _all(self) -> tuple[object, ...]:
+        return self.method, self.target, self.headers, self.body, self.http11, self.keep_alive
 
 
 @dataclass(frozen=True)
@@ -52,6 +132,30 @@ class WantsContinue:
 
 
 Event = Union[Request, Refusal, WantsContinue]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a connection is held to: bytes and seconds."""
+
+    max_header_bytes: int
+    max_body_bytes: int
+    header_timeout: float
+    idle_timeout: float
+    max_requests: int = 0  # on one connection; 0: any number
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        return cls(
+            max_header_bytes=settings.max_header_bytes,
+            max_body_bytes=settings.max_body_bytes,
+            header_timeout=settings.header_timeout_seconds,
+            idle_timeout=settings.idle_timeout_seconds,
+            max_requests=settings.max_keepalive_requests,
+        )
+
+    def reader(self) -> Reader:
+        return Reader(max_header_bytes=self.max_header_bytes, max_body_bytes=self.max_body_bytes)
 
 
 class Reader:
@@ -88,8 +192,8 @@ class Reader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.stage is Stage.HEAD:  # later ones are trailers, which nobody asked for
-            pair = name.decode("latin-1").lower(), value.decode("latin-1")
-            self._headers.append(pair)
+            self._pairs.append((name.lower(), value))
+            self._size += len(name) + len(value) + 4
 
     def on_headers_complete(self) -> None:
         if self.stage is not Stage.HEAD:
@@ -114,13 +218,13 @@ class Reader:
         if self._parser.should_upgrade():  # its body, if any, was not read
             self._refuse(400, "this server speaks HTTP/1.1 only; send no Upgrade or CONNECT")
             return
-        request = Request(
+        request = Request.raw(
             self._parser.get_method().decode("ascii"),
             self._target.decode("latin-1"),
-            tuple(self._headers),
-            b"".join(self._body),
-            self._http11,
-            self._keep_alive,
+            self._pairs,
+            self._body[0] if len(self._body) == 1 else b"".join(self._body),
+            http11=self._http11,
+            keep_alive=self._keep_alive,
         )
         self._events.append(request)
         self.stage = Stage.IDLE
@@ -128,32 +232,34 @@ class Reader:
 
     def _reset(self) -> None:
         self._head_bytes = 0
+        self._size = 0
         self._target = b""
-        self._headers: list[tuple[str, str]] = []
+        self._pairs: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
         self._body_bytes = 0
 
     def _check_head(self) -> None:
-        size = len(self._target) + sum(len(name) + len(value) + 4 for name, value in self._headers)
-        if size > self._max_header_bytes:
+        if len(self._target) + self._size > self._max_header_bytes:
             self._refuse_head()
             return
-        first = dict(reversed(self._headers))
-        coding, length = first.get("transfer-encoding"), first.get("content-length")
+        first = dict(reversed(self._pairs))
+        coding, length = first.get(b"transfer-encoding"), first.get(b"content-length")
         if coding is not None and length is not None:
             self._refuse(400, "a request has either Content-Length or Transfer-Encoding, not both")
-        elif coding is not None and coding.strip().lower() != "chunked":
-            self._refuse(501, f"Transfer-Encoding is {coding!r}; only chunked is understood")
+        elif coding is not None and coding.strip().lower() != b"chunked":
+            shown = coding.decode("latin-1")
+            self._refuse(501, f"Transfer-Encoding is {shown!r}; only chunked is understood")
         elif length is not None and int(length) > self._max_body_bytes:
-            self._refuse_body(length)
-        else:
-            self._check_expectation(first.get("expect"), has_body=bool(coding or length))
+            self._refuse_body(length.decode("latin-1"))
+        elif b"expect" in first:
+            self._check_expectation(first[b"expect"], has_body=bool(coding or length))
 
-    def _check_expectation(self, expect: str | None, *, has_body: bool) -> None:
-        if expect is None or not self._http11:
+    def _check_expectation(self, expect: bytes, *, has_body: bool) -> None:
+        if not self._http11:
             return
-        if expect.lower() != "100-continue":
-            self._refuse(417, f"Expect is {expect!r}; only 100-continue is understood")
+        if expect.lower() != b"100-continue":
+            shown = expect.decode("latin-1")
+            self._refuse(417, f"Expect is {shown!r}; only 100-continue is understood")
         elif has_body:
             self._events.append(WantsContinue())
 

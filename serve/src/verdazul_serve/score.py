@@ -1,160 +1,145 @@
-"""/score for plain scripts: a request becomes run()'s string, what run() returns an answer.
+"""Calling run(): a request becomes an answer, whatever the script does; and what it took is counted.
 
-Azure's contract to the letter (status, body and headers); pure apart from calling the script.
-Other modes (@rawhttp, @input_schema) are other functions beside `score`.
+Azure's contract to the letter (status, body and headers). One request (`score`), several in one call
+(`score_batch`), or as a task (`score_async`); how the answer gets out is no concern of this module.
 """
 
 from __future__ import annotations
 
 import inspect
-import json
-import socket
 import time
-from codecs import register_error
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
+from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qsl
 
-from verdazul_serve import trace
-from verdazul_serve.answers import JSON, RUN_FAILED, Answer, error
-from verdazul_serve.deadline import within
-from verdazul_serve.logs import server as log
+from verdazul_serve import batching, metering, results, trace
+from verdazul_serve.answers import INTERNAL, Answer, Stream, error
+from verdazul_serve.deadline import Breaker, CallerLeft
+from verdazul_serve.inputs import BadInput
+from verdazul_serve.metering import Meter
+from verdazul_serve.reading import Request
 from verdazul_serve.script import Script
 
-EXEC_MS = "x-ms-run-fn-exec-ms"
-_SCRIPT_FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
-_INTERNAL = "An unexpected internal error occurred. Check the logs for more info."
 
 
-@dataclass(frozen=True)
-class Input:
-    """One scoring request as the worker sees it; header names in lower case."""
+class Scorer:
+    """A script ready to be called. CallerLeft passes through every method: nobody waits."""
 
-    method: str
-    query: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
+    def __init__(self, script: Script, breaker: Breaker, meter: Meter, *, timeout_ms: int) -> None:
+        self.script = script
+        self.timeout_ms = timeout_ms
+        self._breaker = breaker
+        self._meter = meter
 
-
-@dataclass(frozen=True)
-class Stream:
-    """An answer whose body comes item by item."""
-
-    head: Answer
-    items: Iterator[bytes]
-
-
-def score(script: Script, request: Input, *, timeout_ms: int) -> Answer | Stream:
-    """Run the script on one request; never raises."""
-    try:
-        data = read_input(request)
-    except UnicodeDecodeError as reason:
-        return error(400, f"Input cannot be decoded as UTF-8: {reason}")
-    headers = shown_headers(request.headers)
-    started = time.perf_counter()
-    try:
-        result = within(timeout_ms / 1000, lambda: _first(script.run(data, headers)))
-    except (TimeoutError, socket.timeout) as reason:
-        log_exception(reason)
-        return error(500, f"Scoring timeout after {timeout_ms} ms", run_failed=True)
-    except BaseException as reason:  # noqa: BLE001  # sys.exit() in run() costs this request only
-        log_exception(reason)
-        return error(500, _SCRIPT_FAILED, run_failed=True)
-    return render(result, exec_ms=(time.perf_counter() - started) * 1000)
-
-
-def read_input(request: Input) -> str:
-    """The body as text, whatever its type says; for GET the query as a JSON object."""
-    if request.method == "GET":
-        return json.dumps(query_object(request.query))
-    return request.body.decode("utf-8")
-
-
-def query_object(query: str) -> dict[str, Any]:
-    """`a=1&c=x&c=2` -> {"a": 1, "c": ["x", 2]}: JSON where it is, strings where not."""
-    values: dict[str, list[Any]] = {}
-    for name, text in parse_qsl(query, keep_blank_values=True, errors="verdazul.percent"):
-        values.setdefault(name, []).append(_json_or_text(text))
-    return {name: each if len(each) > 1 else each[0] for name, each in values.items()}
-
-
-def shown_headers(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """As run(request_headers) gets them: Title-Case names, repeated ones joined by a comma."""
-    shown: dict[str, str] = {}
-    for name, value in headers:
-        if "_" not in name:  # could pose as its twin with a dash
-            title = name.title()
-            shown[title] = f"{shown[title]},{value}" if title in shown else value
-    return shown
-
-
-def render(result: Any, *, exec_ms: float) -> Answer | Stream:
-    """What run() returned, as an answer."""
-    headers = ((RUN_FAILED, "False"), (EXEC_MS, f"{exec_ms:.3f}"))
-    if isinstance(result, _Started):
-        text = ("content-type", "text/plain; charset=utf-8")
-        return Stream(Answer(200, (text, *headers), b""), result.encoded())
-    if result is None:
-        return Answer(200, (JSON, *headers), b"{}")
-    try:
-        body = json.dumps(result).encode()
-    except Exception as reason:  # noqa: BLE001  # a value's own methods may raise anything
-        log_exception(reason)
-        return error(500, _INTERNAL)
-    return Answer(200, (JSON, *headers), body)
-
-
-def log_exception(reason: BaseException) -> None:
-    """Details are for the log only: a client learns that it failed."""
-    log.error("Encountered Exception: %s", "\n".join(trace.lines(reason)))
-
-
-class _Started:
-    """A generator whose first item is out, so that failing at once is still a clean 500."""
-
-    def __init__(self, items: Iterator[Any]) -> None:
-        self._items = items
-        self._begun = list(islice(items, 1))
-
-    def encoded(self) -> Iterator[bytes]:
+    def score(self, request: Request) -> Answer | Stream:
+        """Run the script on one request."""
         try:
-            for item in self._begun:
-                yield _encoded(item)
-            for item in self._items:
-                yield _encoded(item)
+            arguments = self.script.arguments(request)
+        except BadInput as bad:
+            return bad.answer
+        breaker = self._breaker
+        started = time.monotonic()
+        try:
+            breaker.is_armed = True
+            try:
+                result = self.script.function(**arguments)
+                if type(result) not in results.COMMON:
+                    result = results.begin(self._finished(result))
+            finally:
+                breaker.is_armed = False
+        except CallerLeft:
+            raise
+        except BaseException as reason:  # noqa: BLE001  # sys.exit() in run() costs this request only
+            return self._failed(reason)
+        return self._rendered(result, started)
+
+    @contextmanager
+    def breakable(self) -> Iterator[None]:
+        """For what run() left to be done, its stream: it can be broken off inside."""
+        self._breaker.is_armed = True
+        try:
+            yield
         finally:
-            close = getattr(self._items, "close", None)
-            if close:
-                close()
+            self._breaker.is_armed = False
 
+    def score_batch(self, requests: list[Request]) -> list[Answer | Stream]:
+        """Run the script once on all of them; one answer each, in order."""
+        answers: dict[int, Answer | Stream] = {}
+        given: dict[int, dict[str, Any]] = {}
+        for index, request in enumerate(requests):
+            try:
+                given[index] = self.script.arguments(request)
+            except BadInput as bad:
+                answers[index] = bad.answer
+        started = time.monotonic()
+        for index, result in zip(given, self._call_batch(list(given.values()))):
+            is_wrong = isinstance(result, BaseException)
+            answers[index] = self._failed(result) if is_wrong else self._rendered(result, started)
+        return [answers[index] for index in range(len(requests))]
 
-def _first(result: Any) -> Any:
-    return _Started(result) if inspect.isgenerator(result) else result
+    async def score_async(self, request: Request) -> Answer | Stream:
+        """Await the script on one request, for as long as the scoring timeout allows."""
+        import asyncio  # loaded for scripts that need it only
 
+        try:
+            arguments = self.script.arguments(request)
+        except BadInput as bad:
+            return bad.answer
+        started = time.monotonic()
+        try:
+            call = self._awaited(arguments)
+            result = await asyncio.wait_for(call, self.timeout_ms / 1000)
+        except asyncio.CancelledError:
+            raise CallerLeft from None
+        except asyncio.TimeoutError as reason:  # a class of its own before Python 3.11
+            return self._failed(TimeoutError(*reason.args))
+        except BaseException as reason:  # noqa: BLE001
+            return self._failed(reason)
+        return self._rendered(result, started)
 
-def _encoded(item: Any) -> bytes:
-    if isinstance(item, str):
-        return item.encode()
-    if isinstance(item, (bytes, bytearray)):
-        return bytes(item)
-    raise TypeError(f"run() yielded {type(item).__name__}; a stream's items are str or bytes")
+    async def _awaited(self, arguments: dict[str, Any]) -> Any:
+        result = self.script.function(**arguments)
+        if inspect.isawaitable(result):
+            result = await result
+        return await results.begin_async(result)
 
+    def _call_batch(self, given: list[dict[str, Any]]) -> list[Any]:
+        if not given:
+            return []
+        self._meter.batched(len(given))
+        names = list(given[0])
 
-def _json_or_text(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+        def run(items: list[dict[str, Any]]) -> Any:
+            columns = {name: [item[name] for item in items] for name in names}
+            return self._finished(self.script.function(**columns))
 
+        try:
+            self._breaker.is_armed = True
+            try:
+                return batching.call(run, given)
+            finally:
+                self._breaker.is_armed = False
+        except CallerLeft:
+            raise
+        except BaseException as reason:  # noqa: BLE001
+            return [reason] * len(given)
 
-def _percent(problem: UnicodeError) -> tuple[str, int]:
-    """Bytes of a query that are no UTF-8 stay percent-encoded."""
-    if not isinstance(problem, UnicodeDecodeError):
-        raise problem
-    bad = problem.object[problem.start : problem.end]
-    return "".join(f"%{byte:02X}" for byte in bad), problem.end
+    def _finished(self, result: Any) -> Any:
+        return self.script.coroutines.finish(result) if inspect.iscoroutine(result) else result
 
+    def _rendered(self, result: Any, started: float) -> Answer | Stream:
+        ended = time.monotonic()
+        self._meter.ran(ended - started)
+        answer = results.render(result, exec_ms=(ended - started) * 1000)
+        self._meter.serialised(time.monotonic() - ended)
+        return answer
 
-register_error("verdazul.percent", _percent)
+    def _failed(self, reason: BaseException) -> Answer:
+        """Details are for the log only: a client learns that it failed."""
+        trace.log(reason)
+        if isinstance(reason, batching.BadBatch):
+            return error(500, INTERNAL, run_failed=True)
+        if isinstance(reason, TimeoutError):
+            self._meter.count(metering.TIMEOUTS)
+            return error(500, f"Scoring timeout after {self.timeout_ms} ms", run_failed=True)
+        return error(500, results.SCRIPT_FAILED, run_failed=True)

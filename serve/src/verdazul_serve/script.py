@@ -6,6 +6,7 @@ worker only; the parent never imports user code.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import inspect
 import os
@@ -13,55 +14,65 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
-from verdazul_serve import trace
+from verdazul_serve import compat, modes, swagger, trace
 from verdazul_serve.coroutines import Coroutines
 from verdazul_serve.failure import BootFailure
 from verdazul_serve.imports import explain_missing
+from verdazul_serve.inputs import Arguments
 from verdazul_serve.logs import user_script as log
+from verdazul_serve.modes import Mode
 from verdazul_serve.settings import Settings
 from verdazul_serve.tree import tree
-
-HEADERS = "request_headers"
 
 
 @dataclass(frozen=True)
 class Script:
-    """A loaded script whose init() has succeeded."""
+    """A loaded script whose init() has succeeded: `function(**arguments(request))` runs it.
+
+    What comes back may be a coroutine even if not `is_async` (a decorator hid it): `coroutines`
+    finishes it. `swagger` is by version; `batch` what @batch left on run(), None without.
+    """
 
     name: str
-    call: Callable[..., Any]
-    data_name: str
-    wants_headers: bool
+    mode: Mode
+    function: Callable[..., Any]
+    arguments: Arguments
+    is_async: bool
+    swagger: Mapping[str, bytes]
     coroutines: Coroutines
+    batch: Any
 
-    def run(self, data: str, headers: Mapping[str, str]) -> Any:
-        arguments: dict[str, Any] = {self.data_name: data}
-        if self.wants_headers:
-            arguments[HEADERS] = dict(headers)
-        result = self.call(**arguments)
-        return self.coroutines.finish(result) if inspect.iscoroutine(result) else result
+    @property
+    def methods(self) -> frozenset[str]:
+        """Those that reach run()."""
+        more = ("HEAD", "OPTIONS") if self.mode is Mode.RAW else ()
+        return frozenset({"GET", "POST", *more})
 
 
 def load(settings: Settings) -> Script:
     """Import the script and run its init(). Raises BootFailure."""
     prepare_path(sys.path, settings, cwd=os.getcwd())  # noqa: PTH109  # see __main__
+    compat.install()
     path = locate(settings)
     name = os.path.relpath(path, settings.app_root) if _within(path, settings) else path
     roots = _roots(path, settings)
-    log.info("Found user script at %s", path)
-    module = _import(path, name, roots)
-    init = _function(module, "init", name)
-    driver = getattr(module, "driver_module", None)
-    home = driver if isinstance(driver, ModuleType) and hasattr(driver, "run") else module
-    run = _function(home, "run", name)
-    _refuse_decorators(run, name)
-    data_name, wants_headers = check_signature(run, name)
-    log.info("run() is not decorated. Server will invoke it with the input in JSON string.")
+    module = _import(path, name, roots, is_named=bool(settings.entry_script))
+    init, run = _function(module, "init", name), _run(module, name)
+    call = modes.decide(run, name)
     coroutines = Coroutines()
     _init(init, name, roots=roots, coroutines=coroutines, model_dir=settings.model_dir)
-    return Script(name, run, data_name, wants_headers, coroutines)
+    return Script(
+        name,
+        call.mode,
+        call.function,
+        call.arguments,
+        call.is_async,
+        swagger.documents(run, settings),
+        coroutines,
+        call.batch,
+    )
 
 
 def prepare_path(path: list[str], settings: Settings, *, cwd: str) -> None:
@@ -99,41 +110,17 @@ def locate(settings: Settings) -> str:
     )
 
 
-def check_signature(run: Callable[..., Any], name: str) -> tuple[str, bool]:
-    """The parameter that takes the input, and whether request headers are wanted."""
-    parameters = list(inspect.signature(run).parameters.values())
-    strange = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
-    if any(p.kind in {*strange, inspect.Parameter.VAR_KEYWORD} for p in parameters):
-        _bad_signature(
-            run, name, "run() cannot accept positional-only arguments, *args, or **kwargs."
-        )
-    others = [p for p in parameters if p.name != HEADERS]
-    if not parameters:
-        _bad_signature(run, name, "run() needs to accept an argument for input data.")
-    if not others:
-        _bad_signature(run, name, f'run() needs to accept an argument other than "{HEADERS}".')
-    unfilled = [p.name for p in others[1:] if p.default is inspect.Parameter.empty]
-    if unfilled:
-        _bad_signature(
-            run,
-            name,
-            f"run() is called with its first argument ({others[0].name}) only;"
-            f" {', '.join(unfilled)} would have no value.",
-        )
-    return others[0].name, len(others) < len(parameters)
+def _import(path: str, name: str, roots: tuple[str, ...], *, is_named: bool) -> ModuleType:
+    """A named script is no module that others could import; main.py is one."""
+    try:
+        return _execute(path, name) if is_named else importlib.import_module("main")
+    except BootFailure:
+        raise
+    except BaseException as error:  # noqa: BLE001  # sys.exit() at import is a boot failure too
+        raise _import_failure(error, path, name=name, roots=roots) from None
 
 
-def _bad_signature(run: Callable[..., Any], name: str, message: str) -> NoReturn:
-    code = getattr(inspect.unwrap(run), "__code__", None)
-    raise BootFailure(
-        "InvalidRunSignature",
-        message,
-        fix="define `def run(data): ...` or `def run(data, request_headers): ...`",
-        where=f"{name}:{code.co_firstlineno}" if code else name,
-    )
-
-
-def _import(path: str, name: str, roots: tuple[str, ...]) -> ModuleType:
+def _execute(path: str, name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location("entry_module", path)
     if spec is None or spec.loader is None:
         raise BootFailure(
@@ -143,12 +130,7 @@ def _import(path: str, name: str, roots: tuple[str, ...]) -> ModuleType:
             where=name,
         )
     module = importlib.util.module_from_spec(spec)
-    # Dataclasses with postponed annotations and pickled classes look their module up by name.
-    sys.modules["entry_module"] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException as error:  # noqa: BLE001  # sys.exit() at import is a boot failure too
-        raise _import_failure(error, path, name=name, roots=roots) from None
+    spec.loader.exec_module(module)
     return module
 
 
@@ -170,6 +152,21 @@ def _import_failure(
     )
 
 
+def _run(module: ModuleType, name: str) -> Callable[..., Any]:
+    """run(), of the script that a generated driver script stands in front of, if one does."""
+    driver = getattr(module, "driver_module", None)
+    if not (isinstance(driver, ModuleType) and hasattr(driver, "run")):
+        log.info("Found user script at %s", module.__file__)
+        return _function(module, "run", name)
+    _function(module, "run", name)
+    log.info(
+        "Found driver script at %s and the score script at %s",
+        module.__file__,
+        getattr(driver, "__file__", None),
+    )
+    return _function(driver, "run", name)
+
+
 def _function(module: ModuleType, wanted: str, name: str) -> Callable[..., Any]:
     function = getattr(module, wanted, None)
     if callable(function):
@@ -182,24 +179,6 @@ def _function(module: ModuleType, wanted: str, name: str) -> Callable[..., Any]:
         "UserScriptFunctionNotFound",
         f'scoring script "{name}" {what}',
         fix=f"define `def {wanted}({argument}): ...`",
-        where=name,
-    )
-
-
-def _refuse_decorators(run: Callable[..., Any], name: str) -> None:
-    """Calling a decorated run() with a plain string would answer wrongly: say so at once."""
-    request = sys.modules.get("azureml_inference_server_http.api.aml_request")
-    raw = getattr(request, "_rawHttpRequested", False)
-    util = sys.modules.get("inference_schema.schema_util")
-    schema = util and hasattr(run, "__wrapped__") and util.is_schema_decorated(run)
-    if not raw and not schema:
-        return
-    decorator = "@rawhttp" if raw else "@input_schema or @output_schema"
-    raise BootFailure(
-        "UserScriptImportError",
-        f'run() of scoring script "{name}" is decorated with {decorator};'
-        " this server calls undecorated scripts only",
-        fix="take the decorator away and parse the JSON string in run(data)",
         where=name,
     )
 

@@ -7,36 +7,40 @@ SIGTERM: stop accepting, finish what was received, exit 0. A second one, or SIGI
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import signal
 import socket
 from collections.abc import Coroutine
-from contextlib import suppress
-from functools import partial
 from typing import Any
 
-from verdazul_serve import failure
+from verdazul_serve import failure, reload
 from verdazul_serve.app import App
-from verdazul_serve.connection import Connection, Connections, Limits
+from verdazul_serve.board import Boards
+from verdazul_serve.connection import Connection, Connections
 from verdazul_serve.failure import EXIT_CODE, Problem
 from verdazul_serve.logs import server as log
 from verdazul_serve.pool import Pool
-from verdazul_serve.reading import Refusal
+from verdazul_serve.reading import Limits, Refusal
 from verdazul_serve.settings import Settings
 from verdazul_serve.zygote import Nursery
 
-_BACKLOG = 1024
 _WORKER_EXIT_SECONDS = 5.0
+_ACCEPTS_AT_ONCE = 64
+_FULL_SECONDS = 0.5  # no descriptors left: wait for some connections to end
+_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 def run(
     settings: Settings,
-    listener: socket.socket,
+    listeners: list[socket.socket],
     nursery: Nursery,
+    boards: Boards,
     *,
-    first: list[tuple[int, socket.socket]],
+    collector: socket.socket | None = None,
 ) -> int:
     """Serve until told to stop; returns the exit code."""
-    return asyncio.run(Server(settings).serve(listener, nursery, first))
+    return asyncio.run(Server(settings).serve(listeners, nursery, boards, collector))
 
 
 class Server:
@@ -46,8 +50,13 @@ class Server:
         self._settings = settings
 
     async def serve(
-        self, listener: socket.socket, nursery: Nursery, first: list[tuple[int, socket.socket]]
+        self,
+        listeners: list[socket.socket],
+        nursery: Nursery,
+        boards: Boards,
+        collector: socket.socket | None,
     ) -> int:
+        settings = self._settings
         loop = asyncio.get_running_loop()
         self._problem: asyncio.Future[Problem] = loop.create_future()
         self._stop = asyncio.Event()
@@ -56,24 +65,36 @@ class Server:
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
         pool = Pool(
             nursery,
-            size=self._settings.worker_count,
-            worker_timeout=self._settings.worker_timeout_seconds,
+            boards,
+            worker_timeout=settings.worker_timeout_seconds,
+            shares=settings.worker_count > 1 and settings.worker_preload is not False,
             on_fatal=self._fail,
+            survives_failures=settings.reload,
         )
-        app = App(pool)
+        app = App(pool, boards, settings)
         connections = Connections(_log_refusal)
-        accept = partial(Connection, app, _limits(self._settings), connections)
-        await pool.open(first)
-        listening = await loop.create_server(accept, sock=listener, backlog=_BACKLOG)
-        await self._first_of(self._stop.wait())
-        app.is_stopping = True
-        if not self._is_over():
-            await self._accept_rest(listening, accept)
-            await self._first_of(connections.drain())
-        listening.close()
+        doors = Doors(listeners, app, Limits.of(settings), connections)
+        pool.open()
+        doors.open()
+        async with _collecting(settings, collector, app), reload.watching(settings, pool.restart):
+            await self._first_of(self._stop.wait())
+            app.is_stopping = True
+            if not self._is_over():
+                doors.accept_rest()
+                pool.lending.return_all()
+                await self._drained(connections)
+        doors.close()
         connections.abort()
         await pool.close(seconds=0 if self._is_over() else _WORKER_EXIT_SECONDS)
         return self._exit_code()
+
+    async def _drained(self, connections: Connections) -> None:
+        grace = self._settings.grace_seconds
+        try:
+            await asyncio.wait_for(self._first_of(connections.drain()), grace)
+        except asyncio.TimeoutError:
+            text = "%d connections were not finished within %g s and are broken off"
+            log.warning(text, len(connections), grace)
 
     def _terminate(self) -> None:
         if self._stop.is_set():
@@ -108,20 +129,6 @@ class Server:
             quick.cancel()
             await asyncio.gather(wanted, quick, return_exceptions=True)
 
-    async def _accept_rest(
-        self, listening: asyncio.AbstractServer, accept: partial[Connection]
-    ) -> None:
-        """Take the clients that connected before we stopped listening."""
-        loop = asyncio.get_running_loop()
-        for listener in listening.sockets:  # type: ignore[attr-defined]  # Server has them
-            own = listener.dup()
-            listening.close()
-            with own, suppress(BlockingIOError):
-                own.setblocking(False)  # noqa: FBT003
-                while True:
-                    client, _ = own.accept()
-                    await loop.connect_accepted_socket(accept, client)
-
     def _exit_code(self) -> int:
         if not self._problem.done():
             log.info("stopped")
@@ -129,6 +136,77 @@ class Server:
         problem = self._problem.result()
         report(problem, self._settings.failure_file)
         return EXIT_CODE
+
+
+class Doors:
+    """The listening sockets: each client that comes in becomes a Connection."""
+
+    def __init__(
+        self, listeners: list[socket.socket], app: App, limits: Limits, connections: Connections
+    ) -> None:
+        self._listeners = listeners
+        self._app = app
+        self._limits = limits
+        self._connections = connections
+        self._loop = asyncio.get_running_loop()
+
+    def open(self) -> None:
+        for listener in self._listeners:
+            listener.setblocking(False)  # noqa: FBT003
+            self._loop.add_reader(listener, self._accept, listener)
+
+    def accept_rest(self) -> None:
+        """Take the clients that connected before now, then no more."""
+        for listener in self._listeners:
+            while self._accept(listener):
+                pass
+        self.close()
+
+    def close(self) -> None:
+        for listener in self._listeners:
+            if listener.fileno() >= 0:
+                self._loop.remove_reader(listener)
+                listener.close()
+
+    def _accept(self, listener: socket.socket) -> bool:
+        """True if there may be more."""
+        for _ in range(_ACCEPTS_AT_ONCE):
+            try:
+                client, _ = listener.accept()
+            except (BlockingIOError, InterruptedError):
+                return False
+            except OSError as reason:
+                if reason.errno in _FULL:
+                    self._pause(listener, reason)
+                    return False
+                continue  # the client has left already
+            Connection(client, self._app, self._limits, self._connections)
+        return True
+
+    def _pause(self, listener: socket.socket, reason: OSError) -> None:
+        log.error("no more clients can be accepted for now: %s", reason.strerror)
+        self._loop.remove_reader(listener)
+        self._loop.call_later(_FULL_SECONDS, self._reopen, listener)
+
+    def _reopen(self, listener: socket.socket) -> None:
+        if listener.fileno() >= 0:
+            self._loop.add_reader(listener, self._accept, listener)
+
+
+@contextlib.asynccontextmanager
+async def _collecting(settings: Settings, listener: socket.socket | None, app: App) -> Any:
+    """The agent that takes what scripts collect, if collection is on."""
+    if listener is None:
+        yield
+        return
+    from verdazul_serve import collector
+
+    agent = await collector.start(settings, listener)
+    app.extra = agent.counters
+    try:
+        yield
+    finally:
+        await agent.close()
 
 
 def report(problem: Problem, path: str | None) -> None:
@@ -139,15 +217,6 @@ def report(problem: Problem, path: str | None) -> None:
             failure.write(problem, path)
         except OSError as error:
             log.critical("VERDAZUL_FAILURE_FILE %s cannot be written: %s", path, error)
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        max_header_bytes=settings.max_header_bytes,
-        max_body_bytes=settings.max_body_bytes,
-        header_timeout=settings.header_timeout_seconds,
-        idle_timeout=settings.idle_timeout_seconds,
-    )
 
 
 def _log_refusal(refusal: Refusal) -> None:

@@ -6,6 +6,8 @@ import os
 import traceback
 from collections.abc import Iterator
 
+from verdazul_serve.logs import server as _log
+
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120  # see __main__
 
 
@@ -15,6 +17,11 @@ def lines(error: BaseException) -> tuple[str, ...]:
     for part in _parts(story):
         part.stack[:] = [frame for frame in part.stack if not _is_machinery(frame.filename)]
     return tuple("".join(story.format()).splitlines())
+
+
+def log(error: BaseException) -> None:
+    """For the log only: a client learns no more than that it failed."""
+    _log.error("Encountered Exception: %s", "\n".join(lines(error)))
 
 
 def where(error: BaseException, roots: tuple[str, ...]) -> str:

@@ -3,43 +3,31 @@
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
 
 from verdazul_serve.answers import Answer
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
-_PHRASES = {
-    200: "OK",
-    400: "Bad Request",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    408: "Request Timeout",
-    413: "Content Too Large",
-    415: "Unsupported Media Type",
-    417: "Expectation Failed",
-    429: "Too Many Requests",
-    431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
-    501: "Not Implemented",
-    503: "Service Unavailable",
-}
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_LINES = {code: f"HTTP/1.1 {code} {phrase}\r\n" for code, phrase in _PHRASES.items()}
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = " Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ")  # noqa: SIM905
 
 
-def head(answer: Answer, framing: tuple[str, str] | None, *, connection: str, now: float) -> bytes:
+def head(
+    answer: Answer, framing: tuple[str, str] | None, *, keep: bool, http11: bool = True
+) -> bytes:
     """`framing` is Content-Length or Transfer-Encoding (None: the close ends the body)."""
-    lines = [
-        f"HTTP/1.1 {answer.status} {_PHRASES.get(answer.status, '')}",
-        f"date: {date(int(now))}",
-    ]
-    lines += [f"{name}: {value}" for name, value in answer.headers]
-    if framing:
-        lines.append(f"{framing[0]}: {framing[1]}")
-    if connection:
-        lines.append(f"connection: {connection}")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+    connection = "" if keep and http11 else "connection: keep-alive\r\n"
+    if not keep:
+        connection = "connection: close\r\n"
+    pairs = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
+    length = f"{framing[0]}: {framing[1]}\r\n" if framing else ""
+    line = _LINES.get(answer.status) or f"HTTP/1.1 {answer.status} \r\n"
+    text = f"{line}date: {date(int(time.time()))}\r\n{pairs}{length}{connection}\r\n"
+    return text.encode("latin-1", "replace")
 
 
 def chunk(data: bytes) -> bytes:

@@ -1,30 +1,40 @@
-"""One worker process: loads the script, then runs one request at a time in its main thread.
+"""One worker process: loads the script and serves until the parent hangs up.
 
-Scripts may rely on no concurrency within a process, and on signals. It talks to the parent over one
-socket; when that ends, so does the worker, through the interpreter's ordinary exit.
+The first of several may instead become the mother of all (sharing.py): it runs init() once, forks
+every worker, itself serves nothing, and its children find the loaded script in place.
 """
 
 from __future__ import annotations
 
 import errno
 import faulthandler
+import gc
 import os
-import select
-import socket
+import time
 
-from verdazul_serve import exits, frames, logs, script
-from verdazul_serve.answers import Answer
+from verdazul_serve import exits, logs, messages, script, sharing, warmup, zygote
+from verdazul_serve.board import Board, Boards
+from verdazul_serve.borrower import Borrower
+from verdazul_serve.deadline import Breaker
+from verdazul_serve.desk import Desk
 from verdazul_serve.failure import EXIT_CODE, BootFailure
-from verdazul_serve.frames import Kind
-from verdazul_serve.score import Input, Stream, log_exception, score
+from verdazul_serve.messages import Kind, LinkLost, Message
+from verdazul_serve.metering import Meter
+from verdazul_serve.modes import Mode
+from verdazul_serve.reading import Limits
+from verdazul_serve.replies import Replies
+from verdazul_serve.score import Scorer
 from verdazul_serve.script import Script
 from verdazul_serve.settings import Settings
+from verdazul_serve.traits import Traits
+from verdazul_serve.zygote import Birth
 
 # Ours alone: a script's own children have no use for them.
 _PRIVATE = ("VERDAZUL_LISTEN_FD", "VERDAZUL_FAILURE_FILE")
+_OOM_SCORE = 200  # when memory is short, rather a worker than those that look after them
 
 
-def serve(link: socket.socket, settings: Settings, *, parent: int) -> int:
+def serve(birth: Birth, boards: Boards, settings: Settings, *, parent: int) -> int:
     """Run until the parent closes the link; returns the exit code."""
     exits.die_with_parent(parent)
     exits.ignore_stop_signals()
@@ -33,67 +43,144 @@ def serve(link: socket.socket, settings: Settings, *, parent: int) -> int:
     for name in _PRIVATE:
         os.environ.pop(name, None)
     try:
-        return _serve(link, settings)
-    except frames.LinkLost as lost:
+        return _serve(birth, boards, settings)
+    except LinkLost as lost:
         if getattr(lost.__cause__, "errno", None) == errno.EBADF:
             logs.server.error("the script closed the server's socket; this worker ends")
         return 1
 
 
-def _serve(link: socket.socket, settings: Settings) -> int:
+def _serve(birth: Birth, boards: Boards, settings: Settings) -> int:
+    before = sharing.open_things()
+    began = time.monotonic()
     try:
+        logs.load_config(settings)
+        _connect_debugger(settings)
         loaded = script.load(settings)
     except BootFailure as failure:
-        frames.send(link, Kind.FAILED, body=failure.problem.to_json())
+        messages.send(birth.link, Message(Kind.FAILED, body=failure.problem.to_json()))
         return EXIT_CODE
+    init_seconds = time.monotonic() - began
+    if birth.control and _becomes_mother(birth, before, settings):
+        child = _mother(birth)
+        if child is None:
+            return 0
+        birth = child
+    Meter(boards[birth.number]).initialised(init_seconds)
+    return _work(birth, boards[birth.number], loaded, settings)
+
+
+def _becomes_mother(birth: Birth, before: frozenset[str], settings: Settings) -> bool:
+    """Decide, and say it: to people in the log, to the parent by the control socket."""
+    assert birth.control is not None  # noqa: S101  # asked before
+    why = sharing.obstacle(before)
+    count = settings.worker_count
+    if why and not settings.worker_preload:
+        logs.server.info("each of %d workers runs its own init(): %s", count, why)
+        zygote.say(birth.control, {"alone": why})
+        birth.control.close()
+        birth.control = None
+        return False
+    if why:
+        logs.server.warning("WORKER_PRELOAD=true although %s", why)
+    text = "init() has run once for %d workers, which share its memory (WORKER_PRELOAD=false: not)"
+    logs.server.info(text, count)
+    zygote.say(birth.control, {"shared": True})
+    return True
+
+
+def _mother(birth: Birth) -> Birth | None:
+    """Fork workers until the parent is gone. Returns in each of them."""
+    control, birth.control = birth.control, None
+    assert control is not None  # noqa: S101  # asked before
+    mother = os.getpid()
+    gc.collect()
+    gc.freeze()  # what is here will hardly change: do not touch, hence copy, it when collecting
+    child = zygote.tend(control, first=birth)
+    if child is not None:
+        control.close()
+        exits.die_with_parent(mother)
+        exits.ignore_stop_signals()
+    return child
+
+
+def _work(birth: Birth, board: Board, loaded: Script, settings: Settings) -> int:
+    exits.prefer_for_oom_kill(_OOM_SCORE)
+    meter = Meter(board)
+    breaker = Breaker(board)
+    breaker.install()
+    scorer = Scorer(loaded, breaker, meter, timeout_ms=settings.scoring_timeout_ms)
+    try:
+        warmup.run(scorer, settings)
+    except BootFailure as failure:
+        messages.send(birth.link, Message(Kind.FAILED, body=failure.problem.to_json()))
+        return EXIT_CODE
+    telemetry = None
+    if settings.app_insights_enabled:
+        from verdazul_serve.telemetry import open_telemetry
+
+        telemetry = open_telemetry(settings)
+    desk = Desk(
+        scorer,
+        board,
+        Replies(settings),
+        meter,
+        idle_seconds=settings.idle_timeout_seconds,
+        telemetry=telemetry,
+    )
     logs.server.info("Scoring timeout is set to %d", settings.scoring_timeout_ms)
-    frames.send(link, Kind.READY)
+    messages.send(birth.link, Message(Kind.READY, meta=_traits(loaded, settings).to_json()))
     logs.server.info("Worker with pid %d ready for serving traffic", os.getpid())
-    _run_requests(link, loaded, settings.scoring_timeout_ms)
+    if loaded.is_async and not loaded.batch:
+        _serve_async(birth, board, desk, loaded, settings)
+    else:
+        limits = Limits.of(settings)
+        rule = loaded.batch
+        Borrower(birth.link, board, birth.turn, desk=desk, limits=limits, rule=rule).run()
     return 0
 
 
-def _run_requests(link: socket.socket, loaded: Script, timeout_ms: int) -> None:
-    while True:
-        frame = frames.read(link)
-        if frame is None:
-            return
-        if frame.kind is not Kind.SCORE:  # a CANCEL that crossed our END
-            continue
-        headers = tuple((name, value) for name, value in frame.meta["headers"])
-        request = Input(frame.meta["method"], frame.meta["query"], headers, frame.body)
-        _answer(link, score(loaded, request, timeout_ms=timeout_ms))
+def _serve_async(
+    birth: Birth, board: Board, desk: Desk, loaded: Script, settings: Settings
+) -> None:
+    from verdazul_serve import context
+    from verdazul_serve.tasks import Tasks
+
+    context.use_tasks()
+    tasks = Tasks(birth.link, board, desk=desk, idle_seconds=settings.idle_timeout_seconds)
+    loaded.coroutines.loop.run_until_complete(tasks.run())
 
 
-def _answer(link: socket.socket, outcome: Answer | Stream) -> None:
-    if isinstance(outcome, Answer):
-        frames.send(link, Kind.ANSWER, _meta(outcome), outcome.body)
+def _traits(loaded: Script, settings: Settings) -> Traits:
+    is_async = loaded.is_async and not loaded.batch
+    together = settings.async_concurrency if is_async else 1
+    return Traits(
+        is_async=is_async,
+        together=loaded.batch.max_size if loaded.batch else together,
+        is_raw=loaded.mode is Mode.RAW,
+        swagger=dict(loaded.swagger),
+    )
+
+
+def _connect_debugger(settings: Settings) -> None:
+    """Wait for the debugger that listens on AZUREML_DEBUG_PORT. Raises BootFailure."""
+    if settings.debug_port is None:
         return
-    frames.send(link, Kind.BEGIN, _meta(outcome.head))
-    frames.send(link, _stream(link, outcome))
-
-
-def _stream(link: socket.socket, stream: Stream) -> Kind:
-    """Send the items until they end or nobody reads them; returns how it ended."""
     try:
-        for item in stream.items:
-            if _cancelled(link):
-                stream.items.close()  # type: ignore[attr-defined]  # a generator of ours
-                break
-            if item:
-                frames.send(link, Kind.CHUNK, body=item)
-    except frames.LinkLost:
-        raise
-    except BaseException as reason:  # noqa: BLE001  # the head is out: break the stream visibly
-        log_exception(reason)
-        return Kind.BROKEN
-    return Kind.END
-
-
-def _cancelled(link: socket.socket) -> bool:
-    readable, _, _ = select.select([link], [], [], 0)
-    return bool(readable)
-
-
-def _meta(answer: Answer) -> dict[str, object]:
-    return {"status": answer.status, "headers": answer.headers}
+        import debugpy  # type: ignore[import-not-found,unused-ignore]  # the user's own
+    except ImportError:
+        raise BootFailure(
+            "ConfigurationError",
+            f"AZUREML_DEBUG_PORT is {settings.debug_port}, but debugpy is not installed",
+            fix='add "debugpy" to the environment, or remove AZUREML_DEBUG_PORT',
+        ) from None
+    logs.server.info("connecting to the debugger on port %d", settings.debug_port)
+    try:
+        debugpy.connect(settings.debug_port)
+    except (OSError, RuntimeError) as reason:
+        raise BootFailure(
+            "ConfigurationError",
+            f"no debugger listens on AZUREML_DEBUG_PORT {settings.debug_port}: {reason}",
+            fix="start the debugger first, in listening mode",
+        ) from None
+    debugpy.wait_for_client()

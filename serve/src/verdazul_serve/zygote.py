@@ -1,13 +1,19 @@
-"""The small, clean process that forks the workers, reaps them and kills them when asked.
+"""The processes that fork workers, reap them and kill them when asked.
 
-It is forked from the parent before the parent opens its event loop, and holds no connection, no
-thread and no user code: a replacement forked an hour later is as clean as the first worker. Being
-the only reaper, it is also the only one who may signal a worker's pid without hitting a stranger.
-Workers load the script themselves; to share a loaded model, `_fork` is the place to load it first.
+The zygote is small and clean: forked from the parent before the parent opens its event loop, it
+holds no connection, no thread and no user code, so a replacement forked an hour later is as clean
+as the first worker. With several workers, the first that it forks loads the script and then either
+becomes the mother, which forks all the others with the loaded model in place, or, when that would
+not be safe, a worker like any other (sharing.py decides).
 
-    parent -> zygote   {"spawn": token} with one descriptor   {"kill": pid, "signal": n}
-    zygote -> parent   {"spawned": token, "pid": pid}   {"refused": token, "error": text}
-                       {"exited": pid, "status": n}
+Who forks is the only reaper, and so the only one who may signal a worker's pid without hitting a
+stranger.
+
+    parent -> nursery   {"spawn": number} with descriptors: link, turn, turn   {"kill": pid, "signal": n}
+                        {"first": number} with link, turn, turn, control
+    nursery -> parent   {"spawned": number, "pid": pid}   {"refused": number, "error": text}
+                        {"exited": pid, "status": n, "peak": bytes}
+    first -> parent     {"shared": true} or {"alone": why}
 """
 
 from __future__ import annotations
@@ -18,99 +24,138 @@ import os
 import select
 import signal
 import socket
+from dataclasses import dataclass
 from typing import Any
 
-from verdazul_serve import exits, worker
-from verdazul_serve.settings import Settings
+from verdazul_serve import exits, messages
+from verdazul_serve.turn import Turn
 
 _LARGEST = 4096
+_MOST_DESCRIPTORS = 4
 
 
 class Nursery:
     """The parent's end: ask for workers, hear of them."""
 
-    def __init__(self, control: socket.socket, pid: int) -> None:
+    def __init__(self, control: socket.socket, pid: int = 0) -> None:
         self.control = control
         self.pid = pid
-        self._token = 0
 
-    def spawn(self) -> tuple[int, socket.socket]:
-        """A token that later messages carry, and our end of the new worker's link."""
-        ours, theirs = socket.socketpair()
-        self._token += 1
-        with theirs:
-            socket.send_fds(self.control, [_pack({"spawn": self._token})], [theirs.fileno()])
-        return self._token, ours
+    @staticmethod
+    def pair() -> tuple[socket.socket, socket.socket]:
+        """Our end and the worker's end of a new link."""
+        return messages.socketpair()
+
+    def spawn(self, number: int, link: socket.socket, turn: Turn) -> None:
+        """Fork a worker for board `number`; `link` is closed here."""
+        with link:
+            self._order({"spawn": number}, link.fileno(), *turn.ends)
+
+    def spawn_first(self, number: int, link: socket.socket, turn: Turn) -> Nursery:
+        """Fork a worker that may become a mother; the answer speaks for it."""
+        ours, theirs = messages.socketpair()
+        with link, theirs:
+            self._order({"first": number}, link.fileno(), *turn.ends, theirs.fileno())
+        return Nursery(ours)
 
     def kill(self, pid: int, number: int) -> None:
-        """Without a zygote the kernel has killed the workers already."""
+        """Without the other side the kernel has killed the workers already."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.control.send(_pack({"kill": pid, "signal": number}))
 
     def news(self) -> dict[str, Any] | None:
-        """The next message, None when the zygote is gone; BlockingIOError when there is none."""
+        """The next message, None when the other side is gone; BlockingIOError when there is none."""
         data = self.control.recv(_LARGEST)
         return json.loads(data) if data else None
 
+    def close(self) -> None:
+        self.control.close()
 
-def serve(control: socket.socket, settings: Settings, *, parent: int) -> int:
-    """Run until the parent is gone. Returns in the zygote and in each worker: their exit code."""
-    exits.die_with_parent(parent)
-    exits.ignore_stop_signals()
-    zygote = os.getpid()
-    link = _tend(control)
-    if link is None:
-        return 0
-    return worker.serve(link, settings, parent=zygote)
+    def _order(self, order: dict[str, Any], *descriptors: int) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            socket.send_fds(self.control, [_pack(order)], list(descriptors))
 
 
-def _tend(control: socket.socket) -> socket.socket | None:
-    """Fork, reap, kill. Returns the link in a new worker, None when the parent is gone."""
+@dataclass
+class Birth:
+    """What a new worker finds: its board's number, its link, its turn; a control socket if first."""
+
+    number: int
+    link: socket.socket
+    turn: Turn
+    control: socket.socket | None = None
+
+
+def tend(control: socket.socket, *, first: Birth | None = None) -> Birth | None:
+    """Fork, reap, kill. Returns the birth in a new worker, None when the parent is gone.
+
+    `first` is a birth to begin with: the mother's own first child.
+    """
     wake, woken = _wake_on_child_exit()
     children: set[int] = set()
     try:
+        if first and _fork(first, control=control, children=children):
+            _forget(control, wake, woken)
+            return first
         while True:
             readable, _, _ = select.select([control, wake], [], [])
             if wake in readable:
                 wake.recv(_LARGEST)
                 _reap(control, children)
             if control in readable:
-                link = _obey(control, children)
-                if link is not None:
+                birth = _obey(control, children)
+                if birth is not None:
                     _forget(control, wake, woken)
-                    return link
+                    return birth
     except (EOFError, BrokenPipeError, ConnectionResetError):
         _end(children)
         return None
 
 
-def _obey(control: socket.socket, children: set[int]) -> socket.socket | None:
-    """Perform one order. Returns the link in a new worker. Raises EOFError without a parent."""
-    data, descriptors, _, _ = socket.recv_fds(control, _LARGEST, 1)
+def say(control: socket.socket, news: dict[str, Any]) -> None:
+    """A first worker speaks to the parent."""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        control.send(_pack(news))
+
+
+def _obey(control: socket.socket, children: set[int]) -> Birth | None:
+    """Perform one order. Returns the birth in a new worker. Raises EOFError without a parent."""
+    data, descriptors, _, _ = socket.recv_fds(control, _LARGEST, _MOST_DESCRIPTORS)
     if not data:
         raise EOFError
     order = json.loads(data)
     if "kill" in order:
         _kill(order, children)
         return None
-    link = socket.socket(fileno=descriptors[0])
-    if _fork(order["spawn"], control=control, children=children):
-        return link
-    link.close()
-    return None
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)  # noqa: FBT003
+    link, read_end, write_end, *rest = descriptors
+    birth = Birth(
+        order.get("spawn", order.get("first")),
+        socket.socket(fileno=link),
+        Turn((read_end, write_end)),
+        socket.socket(fileno=rest[0]) if rest else None,
+    )
+    return birth if _fork(birth, control=control, children=children) else None
 
 
-def _fork(token: int, *, control: socket.socket, children: set[int]) -> bool:
-    """True in the new worker."""
+def _fork(birth: Birth, *, control: socket.socket, children: set[int]) -> bool:
+    """True in the new worker; here, what was meant for it is closed."""
     try:
         pid = os.fork()
     except OSError as error:
-        control.send(_pack({"refused": token, "error": str(error)}))
-        return False
-    if pid:
+        control.send(_pack({"refused": birth.number, "error": str(error)}))
+        pid = -1
+    if not pid:
+        return True
+    if pid > 0:
         children.add(pid)
-        control.send(_pack({"spawned": token, "pid": pid}))
-    return not pid
+        control.send(_pack({"spawned": birth.number, "pid": pid}))
+    birth.link.close()
+    birth.turn.close()
+    if birth.control:
+        birth.control.close()
+    return False
 
 
 def _wake_on_child_exit() -> tuple[socket.socket, socket.socket]:
@@ -130,12 +175,12 @@ def _forget(*sockets: socket.socket) -> None:
 
 
 def _reap(control: socket.socket, children: set[int]) -> None:
-    while children:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if not pid:
-            return
-        children.discard(pid)
-        control.send(_pack({"exited": pid, "status": status}))
+    for child in tuple(children):
+        pid, status, used = os.wait4(child, os.WNOHANG)
+        if pid:
+            children.discard(pid)
+            peak = used.ru_maxrss * exits.RSS_UNIT
+            control.send(_pack({"exited": pid, "status": status, "peak": peak}))
 
 
 def _kill(order: dict[str, Any], children: set[int]) -> None:

@@ -1,0 +1,399 @@
+"""Where a worker answers: run the script, send the answer, write the log line, count.
+
+It is told which request and which socket; whether the connection is kept afterwards is not its
+business. `Done` says how it went.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from verdazul_serve import context, logs, metering, polling, trace
+from verdazul_serve.answers import RUN_FAILED, Answer, Stream, error
+from verdazul_serve.board import At, Board, Hand
+from verdazul_serve.deadline import CallerLeft
+from verdazul_serve.ids import Pairs, TooLong, marks, response_ids
+from verdazul_serve.metering import Meter
+from verdazul_serve.reading import Request
+from verdazul_serve.replies import Opening, Replies
+from verdazul_serve.score import Scorer
+
+if TYPE_CHECKING:
+    from verdazul_serve.telemetry import Telemetry
+
+SCORE_PATH = "/score"
+QUEUE_WAIT = b"x-verdazul-max-queue-wait-ms"
+TIME_LEFT = b"x-envoy-expected-rq-timeout-ms"  # Envoy tells how long it will wait
+NO_WORKER = ("ms-azureml-model-error-reason", "too_many_pending_request")
+_PACE_WEIGHT = 0.2
+_WRITE_WAIT_SECONDS = 0.05
+_CALLER_LEFT = 499  # in log and metrics only: nobody receives it
+
+
+class Order:
+    """One request to be answered. `close`: the connection ends with it."""
+
+    __slots__ = ("arrived", "close", "request")
+
+    def __init__(self, request: Request, arrived: float, *, close: bool) -> None:
+        self.request = request
+        self.arrived = arrived
+        self.close = close
+
+
+@dataclass(frozen=True)
+class Done:
+    """`unsent` bytes did not fit the socket; `is_broken`: the client must see that it broke."""
+
+    keep: bool
+    unsent: bytes = b""
+    is_broken: bool = False
+
+
+class Desk:
+    """One worker's."""
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        board: Board,
+        replies: Replies,
+        meter: Meter,
+        *,
+        idle_seconds: float,
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        self._scorer = scorer
+        self._numbers = board.numbers
+        self._hands = board.hands
+        self._lines = board.log
+        self._replies = replies
+        self._meter = meter
+        self._idle_seconds = idle_seconds
+        self._telemetry = telemetry
+        self._timeout = scorer.timeout_ms / 1000
+        self._access = logs.AccessLog(self)
+        self.has_lines = False
+        self._methods = scorer.script.methods
+        logs.before_emit(self.flush)
+
+    # the log
+
+    def write(self, line: bytes) -> None:
+        """A log line of ours; it is written out soon, or by the parent if we die first."""
+        if not self._lines.add(line):
+            self.flush()
+            os.write(1, line)
+            return
+        self.has_lines = True
+
+    def flush(self) -> None:
+        """Write out what is there: before any other line, and when there is time."""
+        if self.has_lines:
+            self.has_lines = False
+            data = self._lines.take()
+            while data:
+                data = data[os.write(1, data) :]
+
+    def close(self) -> None:
+        self.flush()
+        if self._telemetry:
+            self._telemetry.close()
+
+    # requests
+
+    def serves(self, request: Request, now: float) -> bool:
+        """Whether a request on a kept connection is one of ours; all others are the parent's."""
+        target = request.target
+        if target != SCORE_PATH and not target.startswith("/score?"):
+            return False
+        fields = request.fields
+        if request.method not in self._methods or b"upgrade" in fields:
+            return False
+        wait = fields.get(QUEUE_WAIT)
+        if wait is None:
+            return True
+        is_number = wait.isdigit() and len(wait) < 10  # noqa: PLR2004  # over a month
+        return is_number and (time.monotonic() - now) * 1000 <= int(wait) + 1
+
+    def run(self, order: Order, sock: socket.socket, slot: int) -> Done:
+        """Answer one request."""
+        try:
+            ids = response_ids(order.request)
+        except TooLong as long:
+            return self._refuse(order, sock, slot, long)
+        started = self._begin(order)
+        context.enter(marks(order.request, ids))
+        try:
+            outcome = self._scorer.score(self._shown(order.request))
+            if isinstance(outcome, Stream):
+                return self._stream(outcome, order, sock, slot, ids, started)
+        except CallerLeft:
+            return self._left(order, started, ids)
+        finally:
+            context.leave()
+            self._end(started)
+        return self._send(outcome, order, sock, slot, ids, started)
+
+    def run_batch(self, batch: list[tuple[Order, socket.socket, int]]) -> list[Done]:
+        """Answer many by one call."""
+        started = self._begin(batch[0][0])
+        try:
+            outcomes = self._scorer.score_batch([self._shown(order.request) for order, _, _ in batch])
+        finally:
+            self._end(started)
+        done = []
+        for (order, sock, slot), outcome in zip(batch, outcomes):
+            try:
+                ids = response_ids(order.request)
+            except TooLong as long:
+                done.append(self._refuse(order, sock, slot, long))
+                continue
+            if isinstance(outcome, Stream):
+                outcome = _not_in_batches(outcome)
+            done.append(self._send(outcome, order, sock, slot, ids, started))
+        return done
+
+    async def run_async(
+        self,
+        order: Order,
+        sock: socket.socket,
+        slot: int,
+        write: Callable[[socket.socket, bytes], Awaitable[bool]],
+    ) -> Done:
+        """Answer one request as a task; `write` waits for room in the socket."""
+        try:
+            ids = response_ids(order.request)
+        except TooLong as long:
+            return self._refuse(order, sock, slot, long)
+        started = time.monotonic()
+        self._meter.queued(started - order.arrived)
+        context.enter(marks(order.request, ids))
+        try:
+            outcome = await self._scorer.score_async(self._shown(order.request))
+        except CallerLeft:
+            return self._left(order, started, ids)
+        if not isinstance(outcome, Stream):
+            return self._send(outcome, order, sock, slot, ids, started)
+        opening = self._replies.head(outcome, order.request, ids, keep=not order.close)
+        self._hands[slot] = Hand.ANSWERING
+        is_whole = await self._stream_async(outcome, opening, sock, write)
+        self._log(order, outcome.head.status, "N/A", ids, started)
+        return Done(opening.keep, is_broken=not is_whole)
+
+    @staticmethod
+    async def _stream_async(
+        stream: Stream,
+        opening: Opening,
+        sock: socket.socket,
+        write: Callable[[socket.socket, bytes], Awaitable[bool]],
+    ) -> bool:
+        import asyncio
+
+        try:
+            if not await write(sock, opening.head):
+                return False
+            async for piece in _each(stream):
+                if opening.is_bare:
+                    break
+                if not await write(sock, opening.piece(piece)):
+                    return False
+            return await write(sock, opening.end)
+        except asyncio.CancelledError:  # nobody reads it any more
+            return False
+        except BaseException as reason:  # noqa: BLE001  # the head is out: break it visibly
+            trace.log(reason)
+            return False
+
+    def _begin(self, order: Order) -> float:
+        numbers = self._numbers
+        started = time.monotonic()
+        left = order.request.fields.get(TIME_LEFT)
+        limit = started + self._timeout
+        if left is not None and left.isdigit() and int(left) > 0:
+            limit = min(limit, order.arrived + int(left[:10]) / 1000)
+        numbers[At.LIMIT] = limit
+        numbers[At.RUNS] += 1.0
+        numbers[At.ALIVE] = started
+        numbers[At.STARTED] = started
+        self._meter.queued(started - order.arrived)
+        return started
+
+    def _end(self, started: float) -> None:
+        numbers = self._numbers
+        took = time.monotonic() - started
+        pace = numbers[At.PACE]
+        numbers[At.STARTED] = 0.0
+        numbers[At.PACE] = pace + _PACE_WEIGHT * (took - pace) if pace else max(took, 1e-9)
+
+    @staticmethod
+    def _shown(request: Request) -> Request:
+        """As the script may see it."""
+        return request.without(QUEUE_WAIT) if QUEUE_WAIT in request.fields else request
+
+    def _refuse(self, order: Order, sock: socket.socket, slot: int, long: TooLong) -> Done:
+        now = time.monotonic()
+        return self._send(error(431, str(long)), order, sock, slot, long.ids, now)
+
+    def _send(
+        self,
+        answer: Answer,
+        order: Order,
+        sock: socket.socket,
+        slot: int,
+        ids: Pairs,
+        started: float,
+    ) -> Done:
+        request = order.request
+        data = self._replies.whole(answer, request, ids, keep=not order.close)
+        self._hands[slot] = Hand.ANSWERING
+        unsent = _send_now(sock, data)
+        length = str(len(answer.body))
+        self._log(order, answer.status, length, ids, started)
+        if self._telemetry:
+            self._tell(order, answer, ids, started)
+        return Done(not order.close, unsent)
+
+    def _stream(
+        self,
+        stream: Stream,
+        order: Order,
+        sock: socket.socket,
+        slot: int,
+        ids: Pairs,
+        started: float,
+    ) -> Done:
+        self._numbers[At.LIMIT] = 0.0  # of run() itself; what it yields may take its time
+        opening = self._replies.head(stream, order.request, ids, keep=not order.close)
+        self._hands[slot] = Hand.ANSWERING
+        is_whole = self._send_slowly(sock, opening.head)
+        try:
+            with self._scorer.breakable():
+                for piece in () if opening.is_bare else stream.items:  # type: ignore[union-attr]
+                    is_whole = is_whole and self._send_slowly(sock, opening.piece(piece))
+                    if not is_whole:
+                        break
+        except CallerLeft:
+            is_whole = False
+        except BaseException as reason:  # noqa: BLE001  # the head is out: break it visibly
+            trace.log(reason)
+            is_whole = False
+        finally:
+            with contextlib.suppress(Exception):
+                stream.items.close()  # type: ignore[union-attr]
+        is_whole = is_whole and self._send_slowly(sock, opening.end)
+        self._log(order, stream.head.status, "N/A", ids, started)
+        return Done(opening.keep, is_broken=not is_whole)
+
+    def _send_slowly(self, sock: socket.socket, data: bytes) -> bool:
+        """Wait for a reader that is slow, but not for one that has stopped reading or left."""
+        given_up = time.monotonic() + self._idle_seconds
+        while data:
+            sent = _send_some(sock, data)
+            if sent is None or time.monotonic() > given_up:
+                return False
+            if sent:
+                given_up = time.monotonic() + self._idle_seconds
+            data = data[sent:]
+            self._numbers[At.ALIVE] = time.monotonic()
+            if data and _has_left(sock):
+                return False
+        return True
+
+    def _left(self, order: Order, started: float, ids: Pairs) -> Done:
+        self._meter.count(metering.CALLERS_LEFT)
+        self._log(order, _CALLER_LEFT, "N/A", ids, started)
+        return Done(keep=False, is_broken=True)
+
+    def _log(self, order: Order, status: int, length: str, ids: Pairs, started: float) -> None:
+        self._meter.answered(status)
+        request = order.request
+        own, trace_id = marks(request, ids)
+        spent = time.monotonic() - started
+        self._access.write(
+            request.method,
+            request.target,
+            status,
+            spent,
+            length,
+            request_id=own,
+            trace_id=trace_id,
+        )
+
+    def _tell(self, order: Order, answer: Answer, ids: Pairs, started: float) -> None:
+        """Application Insights."""
+        assert self._telemetry is not None  # noqa: S101  # asked before
+        spent = time.monotonic() - started
+        kinds = [value for name, value in answer.headers if name.lower() == "content-type"]
+        self._telemetry.requested(
+            order.request,
+            answer.status,
+            kinds[0] if kinds else "",
+            answer.body,
+            time.time() - spent,  # noqa: TID251  # a wall clock time is asked for
+            spent,
+            dict(ids),
+        )
+
+
+async def _each(stream: Stream) -> AsyncIterator[bytes]:
+    """The items of a stream, whatever kind of generator makes them; closes it at the end."""
+    items = stream.items
+    try:
+        if isinstance(items, AsyncIterator):
+            async for item in items:
+                yield item
+        else:
+            for item in items:
+                yield item
+    finally:
+        with contextlib.suppress(Exception):
+            if isinstance(items, AsyncIterator):
+                await items.aclose()  # type: ignore[attr-defined]  # an AsyncItems
+            else:
+                items.close()  # type: ignore[attr-defined]  # an Items
+
+
+def _not_in_batches(stream: Stream) -> Answer:
+    with contextlib.suppress(Exception):
+        stream.items.close()  # type: ignore[union-attr]
+    message = "a batched run() cannot stream: each result has to be a value"
+    answer = error(500, message)
+    return Answer(500, tuple(p for p in answer.headers if p[0] != RUN_FAILED), answer.body)
+
+
+def _send_now(sock: socket.socket, data: bytes) -> bytes:
+    """What did not fit. A client that is gone has received everything it ever will."""
+    try:
+        sent = sock.send(data, socket.MSG_DONTWAIT)
+    except (BlockingIOError, InterruptedError):
+        return data
+    except OSError:
+        return b""
+    return data[sent:] if sent < len(data) else b""
+
+
+def _send_some(sock: socket.socket, data: bytes) -> int | None:
+    """Wait a moment for room. None when the client is gone."""
+    try:
+        return sock.send(data, socket.MSG_DONTWAIT)
+    except (BlockingIOError, InterruptedError):
+        polling.writable(sock.fileno(), _WRITE_WAIT_SECONDS)
+        return 0
+    except OSError:
+        return None
+
+
+def _has_left(sock: socket.socket) -> bool:
+    try:
+        return not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except (BlockingIOError, InterruptedError):
+        return False
+    except OSError:
+        return True

@@ -1,0 +1,141 @@
+"""What parent and worker say to each other, over one SEQPACKET socket: a message is whole or not.
+
+    kind u8 | slot u16 | serial u64 | count u32 | flags u8 | at f64 | meta length u32 | body length u64
+
+then meta and body; when these are long they travel in an anonymous file whose descriptor comes with
+the message, so a message always fits and sending one never has to be continued.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+import tempfile
+from enum import IntEnum
+from typing import NamedTuple
+
+_HEAD = struct.Struct("=BHQIBdIQ")
+_INLINE = 1 << 15
+_LARGEST = _HEAD.size + _INLINE
+_CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+
+
+class Kind(IntEnum):
+    """Who says it stands in front."""
+
+    LEND = 1  # parent: a connection (descriptor) with a request to be run (meta, body)
+    CANCEL = 2  # parent, to async scripts: nobody waits for the answer on this slot any more
+    RETURN_ALL = 3  # parent: keep no connection from now on
+    READY = 4  # worker: init() has succeeded; meta says what kind of script it is
+    FAILED = 5  # worker: it has not; the body is a Problem
+    BACK = 6  # worker: the connection is yours; body: `count` bytes still to be sent, then bytes read
+    GONE = 7  # worker: the connection is over; close it
+
+
+class Flag(IntEnum):
+    """Bits."""
+
+    MAY_KEEP = 1  # LEND: the worker may keep the connection after the answer
+    CLOSE = 2  # LEND: close after the answer; BACK: close once everything is sent
+    BROKEN = 4  # GONE: the answer is not whole, so the connection must be seen to break
+
+
+class Message(NamedTuple):
+    """`serial` counts loans; `at` is when the request arrived (monotonic seconds)."""
+
+    kind: Kind
+    slot: int = 0
+    serial: int = 0
+    count: int = 0
+    flags: int = 0
+    at: float = 0.0
+    meta: bytes = b""
+    body: bytes = b""
+    descriptor: int = -1
+
+
+class LinkLost(Exception):
+    """The other side is gone."""
+
+
+def socketpair() -> tuple[socket.socket, socket.socket]:
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def send(link: socket.socket, message: Message) -> None:
+    """Raises BlockingIOError (nothing was sent) and LinkLost."""
+    kind, slot, serial, count, flags, at, meta, body, descriptor = message
+    head = _HEAD.pack(kind, slot, serial, count, flags, at, len(meta), len(body))
+    descriptors = [descriptor] if descriptor >= 0 else []
+    payload: list[bytes] = [meta, body]
+    file = -1
+    if len(meta) + len(body) > _INLINE:
+        file = _anonymous_file(payload)
+        descriptors.append(file)
+        payload = []
+    try:
+        if descriptors:
+            socket.send_fds(link, [head, *payload], descriptors)
+        else:
+            link.sendmsg([head, *payload])
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        raise LinkLost from error
+    finally:
+        if file >= 0:
+            os.close(file)
+
+
+def receive(link: socket.socket) -> Message | None:
+    """The next message, None at the end. Raises BlockingIOError and LinkLost."""
+    try:
+        data, descriptors, _, _ = socket.recv_fds(link, _LARGEST, 2, _CLOEXEC)
+    except BlockingIOError:
+        raise
+    except ConnectionResetError:
+        return None
+    except OSError as error:
+        raise LinkLost from error
+    if not data:
+        return None
+    kind, slot, serial, count, flags, at, meta_length, body_length = _HEAD.unpack_from(data)
+    content = data[_HEAD.size :]
+    if meta_length + body_length > _INLINE:
+        content = _read_whole(descriptors.pop(), meta_length + body_length)
+    descriptor = descriptors[0] if descriptors else -1
+    meta, body = content[:meta_length], content[meta_length:]
+    return Message(Kind(kind), slot, serial, count, flags, at, meta, body, descriptor)
+
+
+def _anonymous_file(parts: list[bytes]) -> int:
+    if sys.platform == "linux" and hasattr(os, "memfd_create"):
+        file = os.memfd_create("verdazul")
+    else:
+        with tempfile.TemporaryFile() as named:
+            file = os.dup(named.fileno())
+    try:
+        for part in parts:
+            view = memoryview(part)
+            while view:
+                view = view[os.write(file, view) :]
+    except OSError:
+        os.close(file)
+        raise
+    return file
+
+
+def _read_whole(file: int, size: int) -> bytes:
+    try:
+        parts, at = [], 0
+        while at < size:
+            part = os.pread(file, size - at, at)
+            if not part:
+                raise LinkLost
+            parts.append(part)
+            at += len(part)
+        return b"".join(parts)
+    finally:
+        os.close(file)

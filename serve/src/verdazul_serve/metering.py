@@ -1,0 +1,61 @@
+"""What is counted about requests, and where on a worker's board each figure stands.
+
+A worker adds to its own board; the parent sums the boards and prints them in Prometheus' text
+format (metrics.py). Queue, model and serialisation are told apart: `queue` is from the complete
+request to the call of run(), `run` is run() itself, `serialise` makes the answer of what it returned.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from verdazul_serve.board import Board
+
+SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)
+SECONDS += (1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+
+# where on the board: a count for each class of status, then histograms as sum and bucket counts
+ANSWERS = 0  # + status // 100
+TIMEOUTS = 6
+CALLERS_LEFT = 7
+INIT_SECONDS = 8
+_WIDTH = len(SECONDS) + 2
+QUEUE = 9
+RUN = QUEUE + _WIDTH
+SERIALISE = RUN + _WIDTH
+BATCH = SERIALISE + _WIDTH
+END = BATCH + len(SIZES) + 2
+
+
+class Meter:
+    """A worker's hand on its own counters."""
+
+    def __init__(self, board: Board) -> None:
+        self._counters = board.counters
+
+    def answered(self, status: int) -> None:
+        self._counters[ANSWERS + status // 100] += 1.0
+
+    def queued(self, seconds: float) -> None:
+        self._observe(QUEUE, SECONDS, seconds)
+
+    def ran(self, seconds: float) -> None:
+        self._observe(RUN, SECONDS, seconds)
+
+    def serialised(self, seconds: float) -> None:
+        self._observe(SERIALISE, SECONDS, seconds)
+
+    def batched(self, size: int) -> None:
+        self._observe(BATCH, SIZES, float(size))
+
+    def count(self, where: int) -> None:
+        self._counters[where] += 1.0
+
+    def initialised(self, seconds: float) -> None:
+        self._counters[INIT_SECONDS] = seconds
+
+    def _observe(self, where: int, bounds: tuple[float, ...], value: float) -> None:
+        counters = self._counters
+        counters[where] += value
+        counters[where + 1 + bisect_left(bounds, value)] += 1.0
