@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import mmap
 import struct
-from enum import IntEnum
 
 CONNECTIONS = 1024  # that a worker can have at the same time
 LOG_BYTES = 1 << 16
@@ -25,8 +24,11 @@ _LOG_AT = _BYTES_AT + CONNECTIONS
 SIZE = (_LOG_AT + _LENGTH.size + LOG_BYTES + 4095) // 4096 * 4096
 
 
-class At(IntEnum):
-    """Where a number stands; times are of the monotonic clock, in seconds."""
+class At:
+    """Where a number stands; times are of the monotonic clock, in seconds.
+
+    No Enum: members of one are slow to look up, and this is done dozens of times a request.
+    """
 
     RUNS = 0  # worker: how many run() calls have begun
     STARTED = 1  # worker: when the one that runs began; 0 between two
@@ -35,10 +37,11 @@ class At(IntEnum):
     TAKEN = 4  # parent: loans up to this serial number are its own again unless in hand
     STOP = 5  # parent: the number (see RUNS) of the call to be broken off
     PACE = 6  # worker: seconds a call takes, averaged; 0 before the first
+    CLOSING = 8  # parent: not 0 when connections are to end with their next answer
     ALIVE = 7  # worker: its last sign of life while a call runs
 
 
-class Hand(IntEnum):
+class Hand:
     """The byte of a connection."""
 
     CLEAN = 0  # nothing of it has been read that was not answered in full

@@ -20,6 +20,7 @@ from verdazul_serve.batching import Rule
 from verdazul_serve.board import At, Board, Hand
 from verdazul_serve.desk import Desk, Done, Order
 from verdazul_serve.messages import Flag, Kind, Message
+from verdazul_serve.quick import QuickReader
 from verdazul_serve.reading import Limits, Reader, Request, Stage
 from verdazul_serve.requests import unpack
 from verdazul_serve.traits import FAST_SECONDS
@@ -68,6 +69,9 @@ class Borrower:
         self._desk = desk
         self._limits = limits
         self._rule = rule
+        self._quick = QuickReader(
+            max_header_bytes=limits.max_header_bytes, max_body_bytes=limits.max_body_bytes
+        )
         self._kept: dict[int, Kept] = {}  # by descriptor
         self._epoll = select.epoll()
         self._taken = 0.0
@@ -145,7 +149,7 @@ class Borrower:
         self._numbers[At.RECEIVED] = message.serial
         request = unpack(message.meta, message.body)
         close = bool(message.flags & Flag.CLOSE)
-        self._serve(kept, Order(request, message.at, close=close))
+        self._serve(kept, Order(request, message.at, close=close, is_last=kept.may_keep))
 
     # what clients say
 
@@ -157,7 +161,9 @@ class Borrower:
         if not data:
             self._gone(kept, broken=False)
             return
-        request, data = _whole_request(kept, data)
+        request = self._quick.read(data)
+        if request is None:
+            request, data = _whole_request(kept, data)
         if request is None or not self._desk.serves(request, now):
             self._back(kept, unread=data)
             return

@@ -7,18 +7,20 @@ business. `Done` says how it went.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from verdazul_serve import context, logs, metering, polling, trace
 from verdazul_serve.answers import RUN_FAILED, Answer, Stream, error
 from verdazul_serve.board import At, Board, Hand
 from verdazul_serve.deadline import CallerLeft
 from verdazul_serve.ids import Pairs, TooLong, marks, response_ids
+from verdazul_serve.messages import LinkLost
 from verdazul_serve.metering import Meter
 from verdazul_serve.reading import Request
 from verdazul_serve.replies import Opening, Replies
@@ -37,18 +39,23 @@ _CALLER_LEFT = 499  # in log and metrics only: nobody receives it
 
 
 class Order:
-    """One request to be answered. `close`: the connection ends with it."""
+    """One request to be answered.
 
-    __slots__ = ("arrived", "close", "request")
+    `close`: the connection ends with it; `is_last`: no other is known to follow.
+    """
 
-    def __init__(self, request: Request, arrived: float, *, close: bool) -> None:
+    __slots__ = ("arrived", "close", "is_last", "request")
+
+    def __init__(
+        self, request: Request, arrived: float, *, close: bool, is_last: bool = True
+    ) -> None:
         self.request = request
         self.arrived = arrived
         self.close = close
+        self.is_last = is_last
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     """`unsent` bytes did not fit the socket; `is_broken`: the client must see that it broke."""
 
     keep: bool
@@ -80,6 +87,7 @@ class Desk:
         self._timeout = scorer.timeout_ms / 1000
         self._access = logs.AccessLog(self)
         self.has_lines = False
+        self._writing = threading.Lock()
         self._methods = scorer.script.methods
         logs.before_emit(self.flush)
 
@@ -87,15 +95,18 @@ class Desk:
 
     def write(self, line: bytes) -> None:
         """A log line of ours; it is written out soon, or by the parent if we die first."""
-        if not self._lines.add(line):
-            self.flush()
-            os.write(1, line)
-            return
-        self.has_lines = True
+        with self._writing:
+            if self._lines.add(line):
+                self.has_lines = True
+                return
+        self.flush()
+        os.write(1, line)
 
     def flush(self) -> None:
         """Write out what is there: before any other line, and when there is time."""
-        if self.has_lines:
+        if not self.has_lines:
+            return
+        with self._writing:  # threads of the script write log lines, too
             self.has_lines = False
             data = self._lines.take()
             while data:
@@ -132,7 +143,7 @@ class Desk:
         context.enter(marks(order.request, ids))
         try:
             outcome = self._scorer.score(self._shown(order.request))
-            if isinstance(outcome, Stream):
+            if type(outcome) is Stream:
                 return self._stream(outcome, order, sock, slot, ids, started)
         except CallerLeft:
             return self._left(order, started, ids)
@@ -181,7 +192,7 @@ class Desk:
             return self._left(order, started, ids)
         if not isinstance(outcome, Stream):
             return self._send(outcome, order, sock, slot, ids, started)
-        opening = self._replies.head(outcome, order.request, ids, keep=not order.close)
+        opening = self._replies.head(outcome, order.request, ids, keep=self._keeps(order))
         self._hands[slot] = Hand.ANSWERING
         is_whole = await self._stream_async(outcome, opening, sock, write)
         self._log(order, outcome.head.status, "N/A", ids, started)
@@ -210,6 +221,10 @@ class Desk:
         except BaseException as reason:  # noqa: BLE001  # the head is out: break it visibly
             trace.log(reason)
             return False
+
+    def _keeps(self, order: Order) -> bool:
+        """Whether the connection lives on: not if the server is stopping."""
+        return not (order.close or (order.is_last and self._numbers[At.CLOSING]))
 
     def _begin(self, order: Order) -> float:
         numbers = self._numbers
@@ -251,14 +266,19 @@ class Desk:
         started: float,
     ) -> Done:
         request = order.request
-        data = self._replies.whole(answer, request, ids, keep=not order.close)
+        keep = self._keeps(order)
+        data = self._replies.whole(answer, request, ids, keep=keep)
         self._hands[slot] = Hand.ANSWERING
-        unsent = _send_now(sock, data)
+        try:
+            unsent = _send_now(sock, data)
+        except LinkLost:
+            self._hands[slot] = Hand.HELD
+            raise
         length = str(len(answer.body))
         self._log(order, answer.status, length, ids, started)
-        if self._telemetry:
+        if self._telemetry is not None:
             self._tell(order, answer, ids, started)
-        return Done(not order.close, unsent)
+        return Done(keep, unsent)
 
     def _stream(
         self,
@@ -270,7 +290,7 @@ class Desk:
         started: float,
     ) -> Done:
         self._numbers[At.LIMIT] = 0.0  # of run() itself; what it yields may take its time
-        opening = self._replies.head(stream, order.request, ids, keep=not order.close)
+        opening = self._replies.head(stream, order.request, ids, keep=self._keeps(order))
         self._hands[slot] = Hand.ANSWERING
         is_whole = self._send_slowly(sock, opening.head)
         try:
@@ -374,7 +394,9 @@ def _send_now(sock: socket.socket, data: bytes) -> bytes:
         sent = sock.send(data, socket.MSG_DONTWAIT)
     except (BlockingIOError, InterruptedError):
         return data
-    except OSError:
+    except OSError as reason:
+        if reason.errno == errno.EBADF:  # the script has closed it, and surely more than this
+            raise LinkLost from reason
         return b""
     return data[sent:] if sent < len(data) else b""
 

@@ -9,10 +9,15 @@ from verdazul_serve.logs import server as log
 from verdazul_serve.reading import Request
 
 _LONGEST = 100
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _DEPRECATED = (
     "x-ms-request-id header has been deprecated and will be removed from future versions of the"
     " server. Please use x-ms-client-request-id."
 )
+
+_AT_ONCE = 64  # asking the kernel is what takes time
+_pool: list[str] = []
+os.register_at_fork(after_in_child=_pool.clear)  # or two processes would give the same ids
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -27,12 +32,11 @@ class TooLong(Exception):
 
 def response_ids(request: Request) -> Pairs:
     """Header pairs for the response; empty ids are left out. Raises TooLong."""
-    own = request.header("x-request-id")
-    if own is None:
-        own = new_id()
+    fields = request.fields
+    given = fields.get(b"x-request-id")
+    own = new_id() if given is None else given.decode("latin-1")
     if len(own) > _LONGEST:
         raise TooLong(f"x-request-id must not exceed {_LONGEST} characters", ())
-    fields = request.fields
     if b"x-ms-request-id" in fields or b"x-ms-client-request-id" in fields or b"traceid" in fields:
         return _with_client_ids(request, own)
     return (("x-request-id", own), ("x-ms-request-id", own)) if own else ()
@@ -40,15 +44,18 @@ def response_ids(request: Request) -> Pairs:
 
 def new_id() -> str:
     """A random UUID, version 4."""
-    text = os.urandom(16).hex()
-    variant = "89ab"[int(text[16], 16) & 3]
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+    if not _pool:
+        digits = os.urandom(_AT_ONCE * 16).hex()
+        _pool.extend(digits[start : start + 32] for start in range(0, len(digits), 32))
+    text = _pool.pop()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:]}"
 
 
 def marks(request: Request, pairs: Pairs) -> context.Ids:
     """What the log says of a request: its id, and its trace if the caller sent one."""
-    traceparent = request.header("traceparent")
-    return (pairs[0][1] if pairs else "", context.trace_id(traceparent) if traceparent else "")
+    traceparent = request.fields.get(b"traceparent")
+    trace = context.trace_id(traceparent.decode("latin-1")) if traceparent else ""
+    return pairs[0][1] if pairs else "", trace
 
 
 def _with_client_ids(request: Request, own: str) -> Pairs:

@@ -115,6 +115,7 @@ class Lending:
     def return_all(self) -> None:
         """Have every worker keep nothing from now on."""
         for worker in self._workers():
+            worker.board.numbers[At.CLOSING] = 1.0
             worker.tell(Kind.RETURN_ALL)
 
     # the inside

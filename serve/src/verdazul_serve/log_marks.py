@@ -1,7 +1,8 @@
 """The running request's ids on every log record, and in every line that a formatter makes of one.
 
-Records get the attributes `request_id` and `trace_id`, unless the script gave them (`extra=`): that
-is why it is done after a record is made, not by a record factory, which `extra=` must not meet.
+Records get the attributes `request_id` and `trace_id`. A script may give its own by `extra=`, which
+must not meet an attribute: that is why it is done after a record is made, not by a record factory.
+Its id is kept then, and ours stands beside it as `server_request_id`.
 A format that does not name %(request_id)s shows them before the message, so that lines keep the
 shape their readers expect: `WARNING:root:[3f2a] slow`, `{"text": "[3f2a] slow"}`. Azure's own
 format shows them behind the logger's name.
@@ -58,16 +59,21 @@ def _made(logger: logging.Logger, *arguments: Any, **options: Any) -> logging.Lo
         _before()
     record = _make_record(logger, *arguments, **options)
     request_id, trace_id = context.current()
-    record.__dict__.setdefault("request_id", request_id)
-    record.__dict__.setdefault("trace_id", trace_id)
+    values = record.__dict__
+    values.setdefault("trace_id", trace_id)
+    if str(values.setdefault("request_id", request_id)) != request_id and request_id:
+        values["server_request_id"] = request_id
     return record
 
 
 def _formatted(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     values = record.__dict__
     pattern = getattr(formatter, "_fmt", None) or ""
-    text = mark(str(values.setdefault("request_id", "")), str(values.setdefault("trace_id", "")))
-    if not text or "request_id" in pattern or text[1:] in values.get("message", ""):
+    given, trace_id = values.setdefault("request_id", ""), values.setdefault("trace_id", "")
+    ours = values.get("server_request_id")
+    text = mark(ours or str(given), str(trace_id))
+    is_shown = ("request_id" in pattern and not ours) or text[1:] in values.get("message", "")
+    if not text or is_shown:
         return _format_message(formatter, record)
     if isinstance(formatter, AMLLogFormatter) and "(name)" in pattern:
         return _with(formatter, record, name=record.name + text)

@@ -40,11 +40,13 @@ class Meter:
     def queued(self, seconds: float) -> None:
         self._observe(QUEUE, SECONDS, seconds)
 
-    def ran(self, seconds: float) -> None:
-        self._observe(RUN, SECONDS, seconds)
-
-    def serialised(self, seconds: float) -> None:
-        self._observe(SERIALISE, SECONDS, seconds)
+    def ran(self, seconds: float, serialising: float) -> None:
+        """One run() that returned, and what it took to make an answer of that."""
+        counters = self._counters
+        counters[RUN] += seconds
+        counters[RUN + 1 + bisect_left(SECONDS, seconds)] += 1.0
+        counters[SERIALISE] += serialising
+        counters[SERIALISE + 1 + bisect_left(SECONDS, serialising)] += 1.0
 
     def batched(self, size: int) -> None:
         self._observe(BATCH, SIZES, float(size))

@@ -70,6 +70,26 @@ class Request:
         request._raw = pairs
         return request
 
+    @classmethod
+    def quick(
+        cls,
+        method: str,
+        target: str,
+        pairs: list[tuple[bytes, bytes]],
+        fields: dict[bytes, bytes],
+        body: bytes,
+    ) -> Request:
+        """HTTP/1.1 and kept alive, with `fields` at hand; for QuickReader."""
+        request = cls.__new__(cls)
+        request.method = method
+        request.target = target
+        request.body = body
+        request.http11 = request.keep_alive = True
+        request._headers = None
+        request._raw = pairs
+        request._fields = fields
+        return request
+
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Names in lower case, values as latin-1, in the order they came."""

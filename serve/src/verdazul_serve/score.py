@@ -129,9 +129,8 @@ class Scorer:
 
     def _rendered(self, result: Any, started: float) -> Answer | Stream:
         ended = time.monotonic()
-        self._meter.ran(ended - started)
         answer = results.render(result, exec_ms=(ended - started) * 1000)
-        self._meter.serialised(time.monotonic() - ended)
+        self._meter.ran(ended - started, time.monotonic() - ended)
         return answer
 
     def _failed(self, reason: BaseException) -> Answer:

@@ -78,9 +78,9 @@ class Tasks:
         self._hands[message.slot] = Hand.HELD
         self._numbers[At.RECEIVED] = message.serial
         self._numbers[At.ALIVE] = time.monotonic()
-        order = Order(
-            unpack(message.meta, message.body), message.at, close=bool(message.flags & Flag.CLOSE)
-        )
+        request = unpack(message.meta, message.body)
+        close, is_last = bool(message.flags & Flag.CLOSE), bool(message.flags & Flag.MAY_KEEP)
+        order = Order(request, message.at, close=close, is_last=is_last)
         task = self._loop.create_task(self._serve(order, sock, message))
         self._running[message.serial] = task
         task.add_done_callback(lambda _: self._running.pop(message.serial))

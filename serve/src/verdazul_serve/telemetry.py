@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import threading
 import time
 import uuid
@@ -27,7 +28,7 @@ from verdazul_serve.telemetry_fields import Ids
 
 _SEND_SECONDS = 5.0
 _BATCH = 100
-_CLOSE_SECONDS = 10.0
+_CLOSE_SECONDS = 4.0  # less than the parent leaves to a worker that ends
 _FAILED = 400
 _NANO = 1_000_000_000
 # The exporter reports its own use to its makers, and asks them for settings, unless told not to.
@@ -38,7 +39,9 @@ _QUIET = (
 )
 
 
-def open_telemetry(settings: Settings, environ: MutableMapping[str, str]) -> Telemetry | None:
+def open_telemetry(
+    settings: Settings, environ: MutableMapping[str, str] = os.environ
+) -> Telemetry | None:
     """None when it is off, and, with a warning, when it cannot be had."""
     if not settings.app_insights_enabled:
         return None
@@ -80,9 +83,9 @@ class Telemetry:
     def requested(
         self,
         request: Request,
-        *,
         status: int,
         body: bytes | None,
+        *,
         started: float,
         seconds: float,
         ids: Ids,
@@ -91,18 +94,12 @@ class Telemetry:
         if not fields.is_told(request):
             return
         with _harmless():
-            attributes = fields.of_request(
-                self._settings,
-                request,
-                status=status,
-                body=body,
-                started=started,
-                seconds=seconds,
-                ids=ids,
-            )
+            shows = self._settings.app_insights_log_response
+            answer = fields.text(body) if shows else None
+            took = (started, seconds)
             self._pipeline.span(
                 fields.path(request),
-                attributes,
+                fields.of_request(self._settings, request, status, answer, took=took, ids=ids),
                 http=(request.method, status),
                 times=(started, started + seconds),
                 traceparent=request.header("traceparent"),
@@ -161,8 +158,7 @@ class Pipeline:
     def __init__(self, settings: Settings, connection: str) -> None:
         azure = importlib.import_module("azure.monitor.opentelemetry.exporter")
         resources = importlib.import_module("opentelemetry.sdk.resources")
-        names = {"service.name": settings.service_name, "service.instance.id": settings.instance}
-        self._resource = resources.Resource.create(names)
+        self._resource = resources.Resource.create({"service.name": settings.service_name})
         spans = self._open_spans(azure.AzureMonitorTraceExporter(connection_string=connection))
         logs = self._open_logs(azure.AzureMonitorLogExporter(connection_string=connection))
         self.closers: tuple[Callable[[], object], ...] = (spans.shutdown, logs.shutdown)

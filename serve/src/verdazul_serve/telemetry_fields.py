@@ -45,15 +45,15 @@ def is_told(request: Request) -> bool:
 def of_request(
     settings: Settings,
     request: Request,
-    *,
     status: int,
-    body: bytes | None,
-    started: float,
-    seconds: float,
+    answer: str | None,
+    *,
+    took: tuple[float, float],
     ids: Ids,
 ) -> dict[str, str | bool]:
-    """The attributes of a request's span; `body` is None for a stream."""
-    shown = {"Response Value": text(body)} if settings.app_insights_log_response else {}
+    """A request's span; `took`: when it began (seconds since 1970) and for how many seconds."""
+    started, seconds = took
+    shown = {} if answer is None else {"Response Value": answer}
     return {
         **_ids(settings, ids),
         **shown,
@@ -89,7 +89,7 @@ def of_collection(
 
 
 def text(body: bytes | None) -> str:
-    """The beginning of a body; a fixed sentence where it is no text."""
+    """The beginning of a body; a fixed sentence for a stream (None) and for what is no text."""
     if body is None:
         return _NOT_TEXT
     piece = body[: 4 * LONGEST]

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from verdazul_serve import polling
+from verdazul_serve.messages import LinkLost
 
 _TOKEN = b"t"
 
@@ -28,7 +29,10 @@ class Turn:
 
     def lay_down(self) -> None:
         """The worker enters run()."""
-        os.write(self._write_end, _TOKEN)
+        try:
+            os.write(self._write_end, _TOKEN)
+        except OSError as error:  # a script that closes what it does not own
+            raise LinkLost from error
 
     def take_up(self) -> None:
         """The worker comes back; waits while the parent has the turn (microseconds)."""
@@ -54,3 +58,5 @@ class Turn:
             return bool(os.read(self._read_end, 1))
         except BlockingIOError:
             return False
+        except OSError as error:
+            raise LinkLost from error

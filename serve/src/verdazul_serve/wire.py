@@ -26,7 +26,7 @@ def head(
     pairs = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
     length = f"{framing[0]}: {framing[1]}\r\n" if framing else ""
     line = _LINES.get(answer.status) or f"HTTP/1.1 {answer.status} \r\n"
-    text = f"{line}date: {date(int(time.time()))}\r\n{pairs}{length}{connection}\r\n"
+    text = f"{line}{date_line()}{pairs}{length}{connection}\r\n"
     return text.encode("latin-1", "replace")
 
 
@@ -35,13 +35,20 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
-def date(second: int, _latest: dict[int, str] = {}) -> str:  # noqa: B006  # the last one is kept
+def date_line() -> str:
+    """`date: Sun, 22 Nov 2026 19:22:04 GMT` with its end; made once a second."""
+    global _latest  # noqa: PLW0603  # the last one is kept
+    second = int(time.time())
+    if _latest[0] != second:
+        _latest = second, f"date: {date(second)}\r\n"
+    return _latest[1]
+
+
+_latest = 0, ""
+
+
+def date(second: int) -> str:
     """`Sun, 22 Nov 2026 19:22:04 GMT`, without the locale strftime would ask."""
-    text = _latest.get(second)
-    if text is None:
-        t = time.gmtime(second)
-        clock = f"{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02}"
-        text = f"{_DAYS[t.tm_wday]}, {t.tm_mday:02} {_MONTHS[t.tm_mon]} {t.tm_year} {clock} GMT"
-        _latest.clear()
-        _latest[second] = text
-    return text
+    t = time.gmtime(second)
+    clock = f"{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02}"
+    return f"{_DAYS[t.tm_wday]}, {t.tm_mday:02} {_MONTHS[t.tm_mon]} {t.tm_year} {clock} GMT"

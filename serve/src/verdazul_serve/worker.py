@@ -42,6 +42,8 @@ def serve(birth: Birth, boards: Boards, settings: Settings, *, parent: int) -> i
     logs.hook_print()
     for name in _PRIVATE:
         os.environ.pop(name, None)
+    if settings.model_dir:  # it may come from config.json
+        os.environ.setdefault("AZUREML_MODEL_DIR", settings.model_dir)
     try:
         return _serve(birth, boards, settings)
     except LinkLost as lost:
@@ -64,7 +66,7 @@ def _serve(birth: Birth, boards: Boards, settings: Settings) -> int:
     if birth.control and _becomes_mother(birth, before, settings):
         child = _mother(birth)
         if child is None:
-            return 0
+            os._exit(0)  # it served nothing: what init() registered with atexit is for the workers
         birth = child
     Meter(boards[birth.number]).initialised(init_seconds)
     return _work(birth, boards[birth.number], loaded, settings)

@@ -118,13 +118,6 @@ def failure_of(
             "score.py:2",
         ),
         (
-            "from azureml_inference_server_http.api.aml_request import rawhttp\n" + ECHO,
-            "UserScriptImportError",
-            'scoring script "score.py" cannot be imported: ModuleNotFoundError: ',
-            "this server does not offer azureml_inference_server_http",
-            "score.py:1",
-        ),
-        (
             "raise SystemExit(0)",
             "UserScriptImportError",
             'scoring script "score.py" cannot be imported: SystemExit: 0',
@@ -269,7 +262,7 @@ def init():
 """
         + RUN
     )
-    failure, _ = failure_of(script, WORKER_COUNT="3")
+    failure, _ = failure_of(script, WORKER_COUNT="3", WORKER_PRELOAD="false")
 
     assert failure["message"].endswith("raised RuntimeError: the second worker")
 

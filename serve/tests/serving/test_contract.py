@@ -171,7 +171,6 @@ def test_repeated_request_headers_are_joined_by_a_comma(server: Server) -> None:
         ("DELETE", "/score", 405, "The method is not allowed for the requested URL."),
         ("POST", "/", 405, "The method is not allowed for the requested URL."),
         ("GET", "/score/", 404, "The requested URL was not found on the server."),
-        ("GET", "/metrics", 404, "The requested URL was not found on the server."),
     ],
 )
 def test_other_methods_and_paths_are_json_errors_with_ids(
@@ -279,10 +278,10 @@ def test_the_log_has_azures_format_and_no_payloads(server: Server) -> None:
         r"I \[\d+\] azmlinfsrv\.user_script - Users's init has completed successfully$",
         r"I \[\d+\] azmlinfsrv - Scoring timeout is set to 300$",
         r"I \[\d+\] azmlinfsrv - Worker with pid \d+ ready for serving traffic$",
-        r"I \[\d+\] azmlinfsrv - POST /score 200 \d+\.\d{3}ms 27$",
-        r"I \[\d+\] azmlinfsrv - GET /score\?a=1 200 \d+\.\d{3}ms 12$",
+        r"I \[\d+\] azmlinfsrv \[[-0-9a-f]{36}\] - POST /score 200 \d+\.\d{3}ms 27$",
+        r"I \[\d+\] azmlinfsrv \[[-0-9a-f]{36}\] - GET /score\?a=1 200 \d+\.\d{3}ms 12$",
         r"W \[\d+\] azmlinfsrv - x-ms-request-id header has been deprecated",
-        r"E \[\d+\] azmlinfsrv - Encountered Exception: Traceback",
+        r"E \[\d+\] azmlinfsrv \[[-0-9a-f]{36}\] - Encountered Exception: Traceback",
     ):
         assert re.search(stamp + line, log), line
     assert "ValueError: secret detail" in log

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -106,7 +107,8 @@ def test_a_worker_that_dies_costs_its_request_only(word: str, how: str, tmp_path
         (tmp_path / "go").touch()
 
         assert lost.status == 500
-        assert lost.message == f"The worker process died while it ran this request: {how}."
+        said = re.sub(r" \(its peak was \d+ MiB\)", "", lost.message)
+        assert said == f"The worker process died while it ran this request: {how}."
         assert lost.headers["x-ms-run-function-failed"] == "True"
         assert held.result().body == b'"held"'
         assert server.score("x").status == 200
@@ -327,12 +329,12 @@ async def run(data):
 
         assert first is True
         assert slow.message == "Scoring timeout after 200 ms"
-        assert server.score("x").json is False  # the interrupted loop was given up
+        assert server.score("x").json is True  # cancelled alone: the loop and the lock go on
 
 
 def test_the_run_of_a_driver_module_is_used() -> None:
     files = {"driver.py": "def run(text): return 'driver ' + text"}
-    script = "import driver as driver_module\ndef init(): pass"
+    script = "import driver as driver_module\ndef init(): pass\ndef run(data): pass"
     with Server(script, files=files) as server:
         assert server.ready().score("x").json == "driver x"
 

@@ -1,0 +1,1 @@
+"""The original server and ours run the same scripts and requests; the answers are compared."""
