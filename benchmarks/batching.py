@@ -1,8 +1,8 @@
 """What `@batch` gains: the same model one request at a time and gathered, with 32 callers.
 
-The model is a small recurrent network in numpy, 64 wide over 100 steps: most of its time is spent
-per step, not per row, so 32 rows cost little more than one. Beside it the same model in MLServer,
-with and without its adaptive batching, told the same size and delay. One worker each.
+The model is a deep, narrow network in numpy, 200 layers of 64: most of its time is spent per layer,
+not per row, so 32 rows cost little more than one. Beside it the same model in MLServer, with and
+without its adaptive batching, told the same size and delay. One worker each.
 A p95 may be the delay, the batch that ran before, and the batch itself.
 
     python benchmarks/batching.py [--quick] [-o json]
@@ -35,17 +35,15 @@ SIZE, DELAY_MS = 32, 5
 GAIN = 3
 MODEL = """import numpy
 
-STEPS, WIDTH = 100, 64
+DEPTH, WIDTH = 200, 64
 generator = numpy.random.default_rng(1)
-into = generator.standard_normal(WIDTH, dtype="float32")
-onward = generator.standard_normal((WIDTH, WIDTH), dtype="float32") / numpy.float32(WIDTH**0.5)
+layers = generator.standard_normal((DEPTH, WIDTH, WIDTH), dtype="float32") / numpy.float32(64)
 
 
 def forward(rows):
-    x = numpy.asarray(rows, dtype="float32")
-    state = numpy.zeros((len(x), WIDTH), dtype="float32")
-    for step in range(STEPS):
-        state = numpy.maximum(state @ onward + x[:, step : step + 1] * into, 0)
+    state = numpy.asarray(rows, dtype="float32")
+    for layer in layers:
+        state = state + numpy.maximum(state @ layer, 0)
     return state.mean(axis=1)
 """
 ONE_BY_ONE = """import json
@@ -88,7 +86,7 @@ one, many = ([ms([row] * size) for _ in range(200)] for size in (1, {size}))
 median = len(one) // 2
 print(json.dumps([sorted(one)[median], sorted(many)[median], float(model.forward([row])[0])]))
 """
-ROW = [step / 100 for step in range(100)]
+ROW = [number % 7 for number in range(64)]
 OWN_BODY = json.dumps({"x": ROW}).encode()
 INPUT = {"name": "x", "shape": [1, len(ROW)], "datatype": "FP32", "data": ROW}
 MLSERVER_BODY = json.dumps({"inputs": [INPUT]}).encode()

@@ -21,8 +21,8 @@ def judge(found: Found, *, ours: str, rivals: Sequence[str]) -> list[dict[str, s
     """A line for each aim."""
     small = {place: it for place, it in found.items() if place.payload == SMALL}
     busy = {place: it for place, it in small.items() if place.callers > 1}
-    most = max((place.callers for place in found), default=0)
-    crowded = {place: it for place, it in found.items() if place.payload and place.callers == most}
+    most = max((place.callers for place in small), default=0)
+    crowded = {place: it for place, it in small.items() if place.callers == most}
     cpu = [(it[ours]["cpu_us"], str(place)) for place, it in small.items() if ours in it]
     columns = list(_all_columns(found, ours, rivals))
     behind = sum(value < 1 for value, _ in columns)
@@ -34,7 +34,7 @@ def judge(found: Found, *, ours: str, rivals: Sequence[str]) -> list[dict[str, s
             list(_ratios(busy, "requests_per_second", ours, AZURE)),
         ),
         _least(
-            f"p99 at least {TAIL} x better than {AZURE} ({most} callers)",
+            f"p99 at least {TAIL} x better than {AZURE} ({SMALL}, {most} callers)",
             TAIL,
             list(_ratios(crowded, "p99_ms", ours, AZURE)),
         ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -47,6 +48,7 @@ def running(
 ) -> Iterator[Server]:
     """Up and idle inside, gone afterwards. `check(port, path)` raises until the answer is good."""
     ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else servers would outlive us
     with tempfile.TemporaryDirectory(prefix="vb-") as folder:
         port, spare, another = free_ports(3)
         place = Place(python, Path(folder), port, (spare, another), workers)

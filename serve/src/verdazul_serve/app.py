@@ -52,7 +52,7 @@ class App:
         try:
             reply = Reply(self, exchange, response_ids(request), is_logged=path != "/")
         except TooLong as long:
-            Reply(self, exchange, long.ids, is_logged=True).send(error(431, str(long)))
+            Reply(self, exchange, long.ids, is_logged=path != "/").send(error(431, str(long)))
             return
         if path == "/score":
             self._score(reply)
@@ -72,7 +72,7 @@ class App:
         size, waiting = self._pool.size, self._pool.lending.waiting
         return f"No worker was free in time ({size} running, {waiting} more requests waiting)."
 
-    def _health(self, request: Request) -> Answer:
+    def _health(self, request: Request) -> Answer:  # noqa: PLR0911  # each line a reason
         if request.method == "OPTIONS":
             return Answer(200, (_HTML, ("allow", "GET, OPTIONS, HEAD")), b"")
         if request.method not in {"GET", "HEAD"}:
@@ -127,7 +127,9 @@ class App:
         exchange = reply.exchange
         text = exchange.request.header(QUEUE_WAIT.decode())
         if text is not None and not (text.isdecimal() and len(text) < _TOO_MANY_DIGITS):
-            message = f"{QUEUE_WAIT.decode()} is {text!r}; it must be a whole number of milliseconds"
+            message = (
+                f"{QUEUE_WAIT.decode()} is {text!r}; it must be a whole number of milliseconds"
+            )
             reply.send(error(400, message))
             return
         if self._pool.problem and not self._pool.ready:

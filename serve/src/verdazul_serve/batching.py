@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+_MOST = 1024
+_LONGEST_MS = 60_000
 ATTRIBUTE = "__verdazul_batch__"
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -31,10 +33,10 @@ class Rule:
 
 def batch(*, max_size: int = 32, max_delay_ms: float = 5.0) -> Callable[[_F], _F]:
     """Have run() called with a list. Raises ValueError for sizes below 1 and negative delays."""
-    if isinstance(max_size, bool) or not isinstance(max_size, int) or not 1 <= max_size <= 1024:
-        raise ValueError(f"max_size is {max_size!r}; it must be a whole number from 1 to 1024")
-    if not 0 <= max_delay_ms <= 60_000:
-        raise ValueError(f"max_delay_ms is {max_delay_ms!r}; it must be from 0 to 60000")
+    if isinstance(max_size, bool) or not isinstance(max_size, int) or not 1 <= max_size <= _MOST:
+        raise ValueError(f"max_size is {max_size!r}; it must be a whole number from 1 to {_MOST}")
+    if not 0 <= max_delay_ms <= _LONGEST_MS:
+        raise ValueError(f"max_delay_ms is {max_delay_ms!r}; it must be from 0 to {_LONGEST_MS}")
 
     def mark(run: _F) -> _F:
         setattr(run, ATTRIBUTE, Rule(max_size, float(max_delay_ms)))

@@ -1,8 +1,8 @@
 """What a worker tells its parent without sending anything: a page of memory that both see.
 
 One page for each worker, mapped before the first fork. A worker writes what it is doing, which of
-its connections it holds a request of, its counters and its unwritten log lines; so all that is known
-of it survives its death, however it dies, and telling costs a store instead of a system call.
+its connections it holds a request of, its counters and its unwritten log lines; so all that is
+known of it survives its death, however it dies, and telling costs no system call.
 
     numbers (doubles) | counters (doubles) | one byte a connection | log lines: length, bytes
 

@@ -149,7 +149,10 @@ class Borrower:
         self._numbers[At.RECEIVED] = message.serial
         request = unpack(message.meta, message.body)
         close = bool(message.flags & Flag.CLOSE)
-        self._serve(kept, Order(request, message.at, close=close, is_last=kept.may_keep))
+        order = Order(
+            request, sock, kept.slot, arrived=message.at, close=close, is_last=kept.may_keep
+        )
+        self._serve(kept, order)
 
     # what clients say
 
@@ -168,7 +171,8 @@ class Borrower:
             self._back(kept, unread=data)
             return
         self._hands[kept.slot] = Hand.HELD
-        self._serve(kept, Order(request, now, close=not request.keep_alive))
+        close = not request.keep_alive
+        self._serve(kept, Order(request, kept.sock, kept.slot, arrived=now, close=close))
 
     def _serve(self, kept: Kept, order: Order) -> None:
         if self._rule is None:
@@ -183,14 +187,14 @@ class Borrower:
 
     def _run_one(self, kept: Kept, order: Order) -> None:
         self._turn.lay_down()
-        done = self._desk.run(order, kept.sock, kept.slot)
+        done = self._desk.run(order)
         self._back_from_run()
         self._finish(kept, done)
 
     def _run_batch(self) -> None:
         batch, self._batch = self._batch, []
         self._turn.lay_down()
-        done = self._desk.run_batch([(order, kept.sock, kept.slot) for kept, order in batch])
+        done = self._desk.run_batch([order for _, order in batch])
         self._back_from_run()
         for (kept, _), each in zip(batch, done):
             self._finish(kept, each)
@@ -251,7 +255,7 @@ class Borrower:
         while True:
             try:
                 messages.send(self._link, message)
-            except BlockingIOError:
+            except BlockingIOError:  # noqa: PERF203  # rare
                 polling.writable(self._link.fileno())
             else:
                 return

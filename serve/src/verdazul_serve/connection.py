@@ -117,7 +117,8 @@ class Connection:
 
     def lend(self) -> tuple[bool, bool]:
         """Stop reading. Returns whether a worker may keep the connection, and whether it must close
-        after the answer."""
+        after the answer.
+        """
         self._is_lent = True
         self._served += 1
         self._deadline = None
@@ -169,8 +170,9 @@ class Connection:
     # the inside
 
     def _write_head(self, answer: Answer, request: Request, *, keep: bool, body: bytes) -> None:
-        framing = ("content-length", str(len(answer.body)))
-        self._transport.write(wire.head(answer, framing, keep=keep, http11=request.http11) + body)
+        framing = wire.length(len(answer.body))
+        head = wire.head(answer.status, answer.headers, framing, keep=keep, http11=request.http11)
+        self._transport.write(head + body)
 
     def _finish(self, *, keep: bool) -> None:
         self._active = None

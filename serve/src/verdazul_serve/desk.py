@@ -16,10 +16,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from verdazul_serve import context, logs, metering, polling, trace
-from verdazul_serve.answers import RUN_FAILED, Answer, Stream, error
+from verdazul_serve.answers import INTERNAL, Answer, Stream, error
 from verdazul_serve.board import At, Board, Hand
 from verdazul_serve.deadline import CallerLeft
 from verdazul_serve.ids import Pairs, TooLong, marks, response_ids
+from verdazul_serve.logs import server as log
 from verdazul_serve.messages import LinkLost
 from verdazul_serve.metering import Meter
 from verdazul_serve.reading import Request
@@ -27,7 +28,7 @@ from verdazul_serve.replies import Opening, Replies
 from verdazul_serve.score import Scorer
 
 if TYPE_CHECKING:
-    from verdazul_serve.telemetry import Telemetry
+    from verdazul_serve.insights import Insights
 
 SCORE_PATH = "/score"
 QUEUE_WAIT = b"x-verdazul-max-queue-wait-ms"
@@ -39,20 +40,31 @@ _CALLER_LEFT = 499  # in log and metrics only: nobody receives it
 
 
 class Order:
-    """One request to be answered.
+    """One request to be answered on a socket.
 
     `close`: the connection ends with it; `is_last`: no other is known to follow.
     """
 
-    __slots__ = ("arrived", "close", "is_last", "request")
+    __slots__ = ("arrived", "close", "ids", "is_last", "request", "slot", "sock", "started")
 
     def __init__(
-        self, request: Request, arrived: float, *, close: bool, is_last: bool = True
+        self,
+        request: Request,
+        sock: socket.socket,
+        slot: int,
+        *,
+        arrived: float,
+        close: bool,
+        is_last: bool = True,
     ) -> None:
         self.request = request
+        self.sock = sock
+        self.slot = slot
         self.arrived = arrived
         self.close = close
         self.is_last = is_last
+        self.ids: Pairs = ()
+        self.started = arrived
 
 
 class Done(NamedTuple):
@@ -74,7 +86,7 @@ class Desk:
         meter: Meter,
         *,
         idle_seconds: float,
-        telemetry: Telemetry | None = None,
+        insights: Insights | None = None,
     ) -> None:
         self._scorer = scorer
         self._numbers = board.numbers
@@ -83,7 +95,7 @@ class Desk:
         self._replies = replies
         self._meter = meter
         self._idle_seconds = idle_seconds
-        self._telemetry = telemetry
+        self._insights = insights
         self._timeout = scorer.timeout_ms / 1000
         self._access = logs.AccessLog(self)
         self.has_lines = False
@@ -114,8 +126,8 @@ class Desk:
 
     def close(self) -> None:
         self.flush()
-        if self._telemetry:
-            self._telemetry.close()
+        if self._insights:
+            self._insights.close()
 
     # requests
 
@@ -133,102 +145,68 @@ class Desk:
         is_number = wait.isdigit() and len(wait) < 10  # noqa: PLR2004  # over a month
         return is_number and (time.monotonic() - now) * 1000 <= int(wait) + 1
 
-    def run(self, order: Order, sock: socket.socket, slot: int) -> Done:
+    def run(self, order: Order) -> Done:
         """Answer one request."""
+        request = order.request
         try:
-            ids = response_ids(order.request)
+            order.ids = response_ids(request)
         except TooLong as long:
-            return self._refuse(order, sock, slot, long)
-        started = self._begin(order)
-        context.enter(marks(order.request, ids))
+            return self._refuse(order, long)
+        self._begin(order)
+        context.enter(marks(request, order.ids))
         try:
-            outcome = self._scorer.score(self._shown(order.request))
-            if type(outcome) is Stream:
-                return self._stream(outcome, order, sock, slot, ids, started)
+            outcome = self._scorer.score(self._shown(request))
+            if isinstance(outcome, Stream):
+                return self._stream(outcome, order)
         except CallerLeft:
-            return self._left(order, started, ids)
+            return self._left(order)
         finally:
             context.leave()
-            self._end(started)
-        return self._send(outcome, order, sock, slot, ids, started)
+            self._end(order)
+        return self._send(outcome, order)
 
-    def run_batch(self, batch: list[tuple[Order, socket.socket, int]]) -> list[Done]:
+    def run_batch(self, orders: list[Order]) -> list[Done]:
         """Answer many by one call."""
-        started = self._begin(batch[0][0])
+        for order in orders:
+            order.ids = self._ids(order)
+            self._begin(order)
         try:
-            outcomes = self._scorer.score_batch([self._shown(order.request) for order, _, _ in batch])
+            outcomes = self._scorer.score_batch([self._shown(order.request) for order in orders])
         finally:
-            self._end(started)
-        done = []
-        for (order, sock, slot), outcome in zip(batch, outcomes):
-            try:
-                ids = response_ids(order.request)
-            except TooLong as long:
-                done.append(self._refuse(order, sock, slot, long))
-                continue
-            if isinstance(outcome, Stream):
-                outcome = _not_in_batches(outcome)
-            done.append(self._send(outcome, order, sock, slot, ids, started))
-        return done
+            self._end(orders[0])
+        return [self._send(_no_stream(outcome), order) for order, outcome in zip(orders, outcomes)]
 
     async def run_async(
-        self,
-        order: Order,
-        sock: socket.socket,
-        slot: int,
-        write: Callable[[socket.socket, bytes], Awaitable[bool]],
+        self, order: Order, write: Callable[[socket.socket, bytes], Awaitable[bool]]
     ) -> Done:
         """Answer one request as a task; `write` waits for room in the socket."""
+        request = order.request
         try:
-            ids = response_ids(order.request)
+            order.ids = response_ids(request)
         except TooLong as long:
-            return self._refuse(order, sock, slot, long)
-        started = time.monotonic()
-        self._meter.queued(started - order.arrived)
-        context.enter(marks(order.request, ids))
+            return self._refuse(order, long)
+        order.started = time.monotonic()
+        self._meter.queued(order.started - order.arrived)
+        context.enter(marks(request, order.ids))
         try:
-            outcome = await self._scorer.score_async(self._shown(order.request))
+            outcome = await self._scorer.score_async(self._shown(request))
         except CallerLeft:
-            return self._left(order, started, ids)
+            return self._left(order)
         if not isinstance(outcome, Stream):
-            return self._send(outcome, order, sock, slot, ids, started)
-        opening = self._replies.head(outcome, order.request, ids, keep=self._keeps(order))
-        self._hands[slot] = Hand.ANSWERING
-        is_whole = await self._stream_async(outcome, opening, sock, write)
-        self._log(order, outcome.head.status, "N/A", ids, started)
+            return self._send(outcome, order)
+        opening = self._replies.head(outcome, request, order.ids, keep=self._keeps(order))
+        self._hands[order.slot] = Hand.ANSWERING
+        is_whole = await _stream_async(outcome, opening, order.sock, write)
+        self._streamed(outcome, order)
         return Done(opening.keep, is_broken=not is_whole)
-
-    @staticmethod
-    async def _stream_async(
-        stream: Stream,
-        opening: Opening,
-        sock: socket.socket,
-        write: Callable[[socket.socket, bytes], Awaitable[bool]],
-    ) -> bool:
-        import asyncio
-
-        try:
-            if not await write(sock, opening.head):
-                return False
-            async for piece in _each(stream):
-                if opening.is_bare:
-                    break
-                if not await write(sock, opening.piece(piece)):
-                    return False
-            return await write(sock, opening.end)
-        except asyncio.CancelledError:  # nobody reads it any more
-            return False
-        except BaseException as reason:  # noqa: BLE001  # the head is out: break it visibly
-            trace.log(reason)
-            return False
 
     def _keeps(self, order: Order) -> bool:
         """Whether the connection lives on: not if the server is stopping."""
         return not (order.close or (order.is_last and self._numbers[At.CLOSING]))
 
-    def _begin(self, order: Order) -> float:
+    def _begin(self, order: Order) -> None:
         numbers = self._numbers
-        started = time.monotonic()
+        started = order.started = time.monotonic()
         left = order.request.fields.get(TIME_LEFT)
         limit = started + self._timeout
         if left is not None and left.isdigit() and int(left) > 0:
@@ -238,60 +216,50 @@ class Desk:
         numbers[At.ALIVE] = started
         numbers[At.STARTED] = started
         self._meter.queued(started - order.arrived)
-        return started
 
-    def _end(self, started: float) -> None:
+    def _end(self, order: Order) -> None:
         numbers = self._numbers
-        took = time.monotonic() - started
+        took = time.monotonic() - order.started
         pace = numbers[At.PACE]
         numbers[At.STARTED] = 0.0
         numbers[At.PACE] = pace + _PACE_WEIGHT * (took - pace) if pace else max(took, 1e-9)
+
+    @staticmethod
+    def _ids(order: Order) -> Pairs:
+        """In a batch, ids that are too long are cut off rather than refused after the fact."""
+        try:
+            return response_ids(order.request)
+        except TooLong as long:
+            return long.ids
 
     @staticmethod
     def _shown(request: Request) -> Request:
         """As the script may see it."""
         return request.without(QUEUE_WAIT) if QUEUE_WAIT in request.fields else request
 
-    def _refuse(self, order: Order, sock: socket.socket, slot: int, long: TooLong) -> Done:
-        now = time.monotonic()
-        return self._send(error(431, str(long)), order, sock, slot, long.ids, now)
+    def _refuse(self, order: Order, long: TooLong) -> Done:
+        order.ids, order.started = long.ids, time.monotonic()
+        return self._send(error(431, str(long)), order)
 
-    def _send(
-        self,
-        answer: Answer,
-        order: Order,
-        sock: socket.socket,
-        slot: int,
-        ids: Pairs,
-        started: float,
-    ) -> Done:
-        request = order.request
+    def _send(self, answer: Answer, order: Order) -> Done:
         keep = self._keeps(order)
-        data = self._replies.whole(answer, request, ids, keep=keep)
-        self._hands[slot] = Hand.ANSWERING
+        data = self._replies.whole(answer, order.request, order.ids, keep=keep)
+        self._hands[order.slot] = Hand.ANSWERING
         try:
-            unsent = _send_now(sock, data)
+            unsent = _send_now(order.sock, data)
         except LinkLost:
-            self._hands[slot] = Hand.HELD
+            self._hands[order.slot] = Hand.HELD
             raise
-        length = str(len(answer.body))
-        self._log(order, answer.status, length, ids, started)
-        if self._telemetry is not None:
-            self._tell(order, answer, ids, started)
+        self._log(order, answer.status, str(len(answer.body)))
+        if self._insights is not None:
+            self._tell(answer, order)
         return Done(keep, unsent)
 
-    def _stream(
-        self,
-        stream: Stream,
-        order: Order,
-        sock: socket.socket,
-        slot: int,
-        ids: Pairs,
-        started: float,
-    ) -> Done:
+    def _stream(self, stream: Stream, order: Order) -> Done:
         self._numbers[At.LIMIT] = 0.0  # of run() itself; what it yields may take its time
-        opening = self._replies.head(stream, order.request, ids, keep=self._keeps(order))
-        self._hands[slot] = Hand.ANSWERING
+        sock = order.sock
+        opening = self._replies.head(stream, order.request, order.ids, keep=self._keeps(order))
+        self._hands[order.slot] = Hand.ANSWERING
         is_whole = self._send_slowly(sock, opening.head)
         try:
             with self._scorer.breakable():
@@ -308,8 +276,13 @@ class Desk:
             with contextlib.suppress(Exception):
                 stream.items.close()  # type: ignore[union-attr]
         is_whole = is_whole and self._send_slowly(sock, opening.end)
-        self._log(order, stream.head.status, "N/A", ids, started)
+        self._streamed(stream, order)
         return Done(opening.keep, is_broken=not is_whole)
+
+    def _streamed(self, stream: Stream, order: Order) -> None:
+        self._log(order, stream.head.status, "N/A")
+        if self._insights is not None:
+            self._tell(stream, order)
 
     def _send_slowly(self, sock: socket.socket, data: bytes) -> bool:
         """Wait for a reader that is slow, but not for one that has stopped reading or left."""
@@ -326,16 +299,16 @@ class Desk:
                 return False
         return True
 
-    def _left(self, order: Order, started: float, ids: Pairs) -> Done:
+    def _left(self, order: Order) -> Done:
         self._meter.count(metering.CALLERS_LEFT)
-        self._log(order, _CALLER_LEFT, "N/A", ids, started)
+        self._log(order, _CALLER_LEFT, "N/A")
         return Done(keep=False, is_broken=True)
 
-    def _log(self, order: Order, status: int, length: str, ids: Pairs, started: float) -> None:
+    def _log(self, order: Order, status: int, length: str) -> None:
         self._meter.answered(status)
         request = order.request
-        own, trace_id = marks(request, ids)
-        spent = time.monotonic() - started
+        own, trace_id = marks(request, order.ids)
+        spent = time.monotonic() - order.started
         self._access.write(
             request.method,
             request.target,
@@ -346,20 +319,34 @@ class Desk:
             trace_id=trace_id,
         )
 
-    def _tell(self, order: Order, answer: Answer, ids: Pairs, started: float) -> None:
-        """Application Insights."""
-        assert self._telemetry is not None  # noqa: S101  # asked before
-        spent = time.monotonic() - started
-        kinds = [value for name, value in answer.headers if name.lower() == "content-type"]
-        self._telemetry.requested(
-            order.request,
-            answer.status,
-            kinds[0] if kinds else "",
-            answer.body,
-            time.time() - spent,  # noqa: TID251  # a wall clock time is asked for
-            spent,
-            dict(ids),
-        )
+    def _tell(self, answer: Answer | Stream, order: Order) -> None:
+        assert self._insights is not None  # noqa: S101  # asked before, where it is cheap
+        spent = time.monotonic() - order.started
+        self._insights.answered(order.request, answer, order.ids, seconds=spent)
+
+
+async def _stream_async(
+    stream: Stream,
+    opening: Opening,
+    sock: socket.socket,
+    write: Callable[[socket.socket, bytes], Awaitable[bool]],
+) -> bool:
+    import asyncio
+
+    try:
+        if not await write(sock, opening.head):
+            return False
+        async for piece in _each(stream):
+            if opening.is_bare:
+                break
+            if not await write(sock, opening.piece(piece)):
+                return False
+        return await write(sock, opening.end)
+    except asyncio.CancelledError:  # nobody reads it any more
+        return False
+    except BaseException as reason:  # noqa: BLE001  # the head is out: break it visibly
+        trace.log(reason)
+        return False
 
 
 async def _each(stream: Stream) -> AsyncIterator[bytes]:
@@ -380,12 +367,13 @@ async def _each(stream: Stream) -> AsyncIterator[bytes]:
                 items.close()  # type: ignore[attr-defined]  # an Items
 
 
-def _not_in_batches(stream: Stream) -> Answer:
+def _no_stream(outcome: Answer | Stream) -> Answer:
+    if isinstance(outcome, Answer):
+        return outcome
     with contextlib.suppress(Exception):
-        stream.items.close()  # type: ignore[union-attr]
-    message = "a batched run() cannot stream: each result has to be a value"
-    answer = error(500, message)
-    return Answer(500, tuple(p for p in answer.headers if p[0] != RUN_FAILED), answer.body)
+        outcome.items.close()  # type: ignore[union-attr]
+    log.error("a batched run() cannot stream: each of its results has to be a value")
+    return error(500, INTERNAL)
 
 
 def _send_now(sock: socket.socket, data: bytes) -> bytes:

@@ -59,5 +59,6 @@ def ignore_stop_signals() -> None:
 
 def prefer_for_oom_kill(score: int) -> None:
     """Have the kernel choose this process, of ours, when memory runs out."""
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:  # noqa: PTH123
+    path = "/proc/self/oom_score_adj"
+    with contextlib.suppress(OSError), open(path, "w", encoding="ascii") as file:  # noqa: PTH123
         file.write(str(score))

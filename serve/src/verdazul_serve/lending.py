@@ -90,7 +90,7 @@ class Lending:
         if message.kind is Kind.GONE:
             connection.gone(broken=bool(message.flags & Flag.BROKEN))
         else:
-            unsent, unread = message.body[: message.count], message.body[message.count :]
+            unsent, unread = message.body[: message.leading], message.body[message.leading :]
             close = bool(message.flags & Flag.CLOSE)
             connection.returned(unsent=unsent, unread=unread, close=close)
         self.pump()
@@ -130,7 +130,9 @@ class Lending:
             self._queue.appendleft(caller)
             return False
         if worker.traits.is_async:
-            self._watch(worker, worker.loans[max(worker.loans, key=lambda s: worker.loans[s].serial)])
+            self._watch(
+                worker, worker.loans[max(worker.loans, key=lambda s: worker.loans[s].serial)]
+            )
         return True
 
     def _keep_looking(self) -> None:

@@ -1,6 +1,6 @@
 """What parent and worker say to each other, over one SEQPACKET socket: a message is whole or not.
 
-    kind u8 | slot u16 | serial u64 | count u32 | flags u8 | at f64 | meta length u32 | body length u64
+    kind u8, slot u16, serial u64, leading u32, flags u8, at f64, sizes of meta u32 and body u64
 
 then meta and body; when these are long they travel in an anonymous file whose descriptor comes with
 the message, so a message always fits and sending one never has to be continued.
@@ -30,7 +30,7 @@ class Kind(IntEnum):
     RETURN_ALL = 3  # parent: keep no connection from now on
     READY = 4  # worker: init() has succeeded; meta says what kind of script it is
     FAILED = 5  # worker: it has not; the body is a Problem
-    BACK = 6  # worker: the connection is yours; body: `count` bytes still to be sent, then bytes read
+    BACK = 6  # worker: yours again; body: `leading` bytes to be sent, then bytes read
     GONE = 7  # worker: the connection is over; close it
 
 
@@ -48,7 +48,7 @@ class Message(NamedTuple):
     kind: Kind
     slot: int = 0
     serial: int = 0
-    count: int = 0
+    leading: int = 0
     flags: int = 0
     at: float = 0.0
     meta: bytes = b""
@@ -61,13 +61,14 @@ class LinkLost(Exception):
 
 
 def socketpair() -> tuple[socket.socket, socket.socket]:
+    """Two ends; what is sent into one comes out of the other, message by message."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 def send(link: socket.socket, message: Message) -> None:
     """Raises BlockingIOError (nothing was sent) and LinkLost."""
-    kind, slot, serial, count, flags, at, meta, body, descriptor = message
-    head = _HEAD.pack(kind, slot, serial, count, flags, at, len(meta), len(body))
+    kind, slot, serial, leading, flags, at, meta, body, descriptor = message
+    head = _HEAD.pack(kind, slot, serial, leading, flags, at, len(meta), len(body))
     descriptors = [descriptor] if descriptor >= 0 else []
     payload: list[bytes] = [meta, body]
     file = -1
@@ -101,13 +102,13 @@ def receive(link: socket.socket) -> Message | None:
         raise LinkLost from error
     if not data:
         return None
-    kind, slot, serial, count, flags, at, meta_length, body_length = _HEAD.unpack_from(data)
+    kind, slot, serial, leading, flags, at, meta_length, body_length = _HEAD.unpack_from(data)
     content = data[_HEAD.size :]
     if meta_length + body_length > _INLINE:
         content = _read_whole(descriptors.pop(), meta_length + body_length)
     descriptor = descriptors[0] if descriptors else -1
     meta, body = content[:meta_length], content[meta_length:]
-    return Message(Kind(kind), slot, serial, count, flags, at, meta, body, descriptor)
+    return Message(Kind(kind), slot, serial, leading, flags, at, meta, body, descriptor)
 
 
 def _anonymous_file(parts: list[bytes]) -> int:

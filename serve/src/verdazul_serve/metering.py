@@ -2,7 +2,7 @@
 
 A worker adds to its own board; the parent sums the boards and prints them in Prometheus' text
 format (metrics.py). Queue, model and serialisation are told apart: `queue` is from the complete
-request to the call of run(), `run` is run() itself, `serialise` makes the answer of what it returned.
+request to the call of run(), `run` is run() itself, `serialise` makes an answer of its value.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from bisect import bisect_left
 
 from verdazul_serve.board import Board
 
-SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)
-SECONDS += (1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+_SHORT = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)
+SECONDS: tuple[float, ...] = (*_SHORT, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+SIZES: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 
 # where on the board: a count for each class of status, then histograms as sum and bucket counts
 ANSWERS = 0  # + status // 100

@@ -1,4 +1,4 @@
-"""`GET /metrics`: the figures of every worker and of the parent, in Prometheus' text format 0.0.4."""
+"""`GET /metrics`: the figures of all workers and of the parent, as Prometheus reads them."""
 
 from __future__ import annotations
 

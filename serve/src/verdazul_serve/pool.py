@@ -249,9 +249,9 @@ class Pool:
         """Replace workers that have hung for too long."""
         now = time.monotonic()
         for worker in tuple(self._workers.values()):
-            if worker.is_ready and not worker.doom:
-                if worker.silent_for(now) > self._worker_timeout:
-                    self._silent(worker)
+            is_watched = worker.is_ready and not worker.doom
+            if is_watched and worker.silent_for(now) > self._worker_timeout:
+                self._silent(worker)
         pause = min(1.0, self._worker_timeout / 4)
         self._watch = self._loop.call_later(pause, self._watch_silence)
 

@@ -1,6 +1,6 @@
 """The common request, read quickly: a recogniser that knows few forms and leaves the rest alone.
 
-    POST /score HTTP/1.1, plain header lines, at most one Content-Length, the whole body, nothing more
+    POST /score HTTP/1.1, plain header lines, at most one Content-Length, the whole body, no more
 
 What it takes is taken the same way by the full reader (reading.py), which the tests hold it to; for
 anything else, valid or not, it returns None and the full reader decides. Clients repeat their

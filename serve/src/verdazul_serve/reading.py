@@ -66,8 +66,7 @@ class Request:
     ) -> Request:
         """`pairs` are names in lower case and values, as they came."""
         request = cls(method, target, (), body, http11=http11, keep_alive=keep_alive)
-        request._headers = None
-        request._raw = pairs
+        request._headers, request._raw = None, pairs  # our own class
         return request
 
     @classmethod
@@ -85,9 +84,7 @@ class Request:
         request.target = target
         request.body = body
         request.http11 = request.keep_alive = True
-        request._headers = None
-        request._raw = pairs
-        request._fields = fields
+        request._headers, request._raw, request._fields = None, pairs, fields  # noqa: SLF001
         return request
 
     @property
@@ -122,7 +119,12 @@ class Request:
         """The same request with every header of that name left out."""
         kept = [pair for pair in self.pairs if pair[0] != name]
         return Request.raw(
-            self.method, self.target, kept, self.body, http11=self.http11, keep_alive=self.keep_alive
+            self.method,
+            self.target,
+            kept,
+            self.body,
+            http11=self.http11,
+            keep_alive=self.keep_alive,
         )
 
     def __eq__(self, other: object) -> bool:

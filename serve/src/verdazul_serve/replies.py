@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from verdazul_serve import cors, wire
-from verdazul_serve.answers import Answer, Stream
+from verdazul_serve.answers import INTERNAL, Answer, Stream, error
 from verdazul_serve.ids import Pairs
+from verdazul_serve.logs import server as log
 from verdazul_serve.reading import Request
 from verdazul_serve.settings import Settings
 
 _OWN_HEADERS = 3  # an answer with more has those of a script's own response, which may not set ids
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BAD_VALUE = re.compile(r"[\x00\r\n]")
 _OURS = frozenset({"x-request-id", "x-ms-request-id", "x-ms-client-request-id"})
 
 
@@ -39,27 +43,43 @@ class Replies:
         self._origins = settings.cors_origins
 
     def complete(self, answer: Answer, request: Request, ids: Pairs) -> Answer:
-        if self._origins:
-            answer = cors.allowed(answer, self._origins, request)
-        headers = answer.headers
-        if len(headers) > _OWN_HEADERS:
-            headers = tuple(pair for pair in headers if pair[0].lower() not in _OURS)
-        return Answer(answer.status, (*headers, *self._version, *ids), answer.body)
+        """Refuses headers of a script that would break the response."""
+        if len(answer.headers) > _OWN_HEADERS and not all(map(_is_good, answer.headers)):
+            log.error("run() returned a header that HTTP does not allow; it is not sent")
+            answer = error(500, INTERNAL)
+        return Answer(answer.status, self._headers(answer, request, ids), answer.body)
 
     def whole(self, answer: Answer, request: Request, ids: Pairs, *, keep: bool) -> bytes:
         """Head and body."""
-        complete = self.complete(answer, request, ids)
-        framing = ("content-length", str(len(answer.body)))
-        head = wire.head(complete, framing, keep=keep, http11=request.http11)
-        return head if request.method == "HEAD" else head + answer.body
+        if len(answer.headers) > _OWN_HEADERS:
+            answer = self.complete(answer, request, ids)
+            headers = answer.headers
+        else:
+            headers = self._headers(answer, request, ids)
+        body = answer.body
+        framing = wire.length(len(body))
+        head = wire.head(answer.status, headers, framing, keep=keep, http11=request.http11)
+        return head if request.method == "HEAD" else head + body
 
     def head(self, stream: Stream, request: Request, ids: Pairs, *, keep: bool) -> Opening:
         """Of a stream, chunked where its length is not known and the client understands that."""
-        complete = self.complete(stream.head, request, ids)
-        framing = ("transfer-encoding", "chunked") if request.http11 else None
+        answer = self.complete(stream.head, request, ids)
+        is_chunked = stream.length is None and request.http11
+        framing = wire.CHUNKED if is_chunked else ""
         if stream.length is not None:
-            framing = ("content-length", str(stream.length))
-        keep = keep and framing is not None
-        head = wire.head(complete, framing, keep=keep, http11=request.http11)
-        is_chunked = framing is not None and stream.length is None
+            framing = wire.length(stream.length)
+        keep = keep and bool(framing)
+        head = wire.head(answer.status, answer.headers, framing, keep=keep, http11=request.http11)
         return Opening(head, is_chunked=is_chunked, keep=keep, is_bare=request.method == "HEAD")
+
+    def _headers(self, answer: Answer, request: Request, ids: Pairs) -> Pairs:
+        headers = answer.headers
+        if self._origins:
+            headers = cors.merged(headers, self._origins, request)
+        if len(headers) > _OWN_HEADERS:
+            headers = tuple(pair for pair in headers if pair[0].lower() not in _OURS)
+        return (*headers, *self._version, *ids)
+
+
+def _is_good(pair: tuple[str, str]) -> bool:
+    return bool(_NAME.fullmatch(pair[0])) and not _BAD_VALUE.search(pair[1])

@@ -1,4 +1,4 @@
-"""A Request as bytes between processes of this server, and back: marshal, the quickest way there is.
+"""A Request as bytes between processes of this server, and back: marshal, the quickest way.
 
 Never used on anything that came from outside: what is packed was parsed and checked before.
 """
@@ -17,5 +17,6 @@ def pack(request: Request) -> tuple[bytes, bytes]:
 
 
 def unpack(meta: bytes, body: bytes) -> Request:
+    """What was packed."""
     method, target, pairs, http11, keep_alive = marshal.loads(meta)  # noqa: S302  # our own bytes
     return Request.raw(method, target, pairs, body, http11=http11, keep_alive=keep_alive)

@@ -1,14 +1,14 @@
-"""Calling run(): a request becomes an answer, whatever the script does; and what it took is counted.
+"""Calling run(): a request becomes an answer, whatever the script does; what it took is counted.
 
-Azure's contract to the letter (status, body and headers). One request (`score`), several in one call
-(`score_batch`), or as a task (`score_async`); how the answer gets out is no concern of this module.
+Azure's contract to the letter (status, body and headers). One request (`score`), several in one
+call (`score_batch`), or as a task (`score_async`); how the answer gets out is no concern here.
 """
 
 from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,13 +21,13 @@ from verdazul_serve.reading import Request
 from verdazul_serve.script import Script
 
 
-
 class Scorer:
     """A script ready to be called. CallerLeft passes through every method: nobody waits."""
 
     def __init__(self, script: Script, breaker: Breaker, meter: Meter, *, timeout_ms: int) -> None:
         self.script = script
         self.timeout_ms = timeout_ms
+        self.on_failure: Callable[[BaseException], None] | None = None
         self._breaker = breaker
         self._meter = meter
 
@@ -69,7 +69,7 @@ class Scorer:
         for index, request in enumerate(requests):
             try:
                 given[index] = self.script.arguments(request)
-            except BadInput as bad:
+            except BadInput as bad:  # noqa: PERF203  # each on its own
                 answers[index] = bad.answer
         started = time.monotonic()
         for index, result in zip(given, self._call_batch(list(given.values()))):
@@ -136,6 +136,8 @@ class Scorer:
     def _failed(self, reason: BaseException) -> Answer:
         """Details are for the log only: a client learns that it failed."""
         trace.log(reason)
+        if self.on_failure:
+            self.on_failure(reason)
         if isinstance(reason, batching.BadBatch):
             return error(500, INTERNAL, run_failed=True)
         if isinstance(reason, TimeoutError):

@@ -83,9 +83,9 @@ class Server:
                 doors.accept_rest()
                 pool.lending.return_all()
                 await self._drained(connections)
-        doors.close()
-        connections.abort()
-        await pool.close(seconds=0 if self._is_over() else _WORKER_EXIT_SECONDS)
+            doors.close()
+            connections.abort()
+            await pool.close(seconds=0 if self._is_over() else _WORKER_EXIT_SECONDS)
         return self._exit_code()
 
     async def _drained(self, connections: Connections) -> None:

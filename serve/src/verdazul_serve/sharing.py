@@ -59,5 +59,5 @@ def _descriptors() -> Iterable[str]:
     for name in names:
         try:
             yield os.readlink(f"/proc/self/fd/{name}")  # noqa: PTH115
-        except OSError:
+        except OSError:  # noqa: PERF203  # it was closed meanwhile
             continue

@@ -80,15 +80,15 @@ class Tasks:
         self._numbers[At.ALIVE] = time.monotonic()
         request = unpack(message.meta, message.body)
         close, is_last = bool(message.flags & Flag.CLOSE), bool(message.flags & Flag.MAY_KEEP)
-        order = Order(request, message.at, close=close, is_last=is_last)
-        task = self._loop.create_task(self._serve(order, sock, message))
+        order = Order(request, sock, message.slot, arrived=message.at, close=close, is_last=is_last)
+        task = self._loop.create_task(self._serve(order, message))
         self._running[message.serial] = task
         task.add_done_callback(lambda _: self._running.pop(message.serial))
 
-    async def _serve(self, order: Order, sock: socket.socket, message: Message) -> None:
-        done = await self._desk.run_async(order, sock, message.slot, self._write)
+    async def _serve(self, order: Order, message: Message) -> None:
+        done = await self._desk.run_async(order, self._write)
         self._give_back(message, done)
-        sock.close()
+        order.sock.close()
         self._hands[message.slot] = Hand.CLEAN
         if self._desk.has_lines and self._flush is None:
             self._flush = self._loop.call_later(_FLUSH_SECONDS, self._flush_lines)
@@ -117,7 +117,7 @@ class Tasks:
         while True:
             try:
                 messages.send(self._link, message)
-            except BlockingIOError:
+            except BlockingIOError:  # noqa: PERF203  # rare
                 polling.writable(self._link.fileno())
             else:
                 return

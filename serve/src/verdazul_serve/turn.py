@@ -25,7 +25,7 @@ class Turn:
         self.ends = ends or os.pipe()
         self._read_end, self._write_end = self.ends
         for end in self.ends:
-            os.set_blocking(end, False)  # noqa: FBT003
+            os.set_blocking(end, False)
 
     def lay_down(self) -> None:
         """The worker enters run()."""

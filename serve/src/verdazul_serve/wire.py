@@ -5,29 +5,31 @@ from __future__ import annotations
 import time
 from http import HTTPStatus
 
-from verdazul_serve.answers import Answer
-
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+CHUNKED = "transfer-encoding: chunked\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
+
+Pairs = tuple[tuple[str, str], ...]
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _LINES = {code: f"HTTP/1.1 {code} {phrase}\r\n" for code, phrase in _PHRASES.items()}
+_KEEP = "connection: keep-alive\r\n"
+_CLOSE = "connection: close\r\n"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = " Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ")  # noqa: SIM905
 
 
-def head(
-    answer: Answer, framing: tuple[str, str] | None, *, keep: bool, http11: bool = True
-) -> bytes:
-    """`framing` is Content-Length or Transfer-Encoding (None: the close ends the body)."""
-    connection = "" if keep and http11 else "connection: keep-alive\r\n"
-    if not keep:
-        connection = "connection: close\r\n"
-    pairs = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
-    length = f"{framing[0]}: {framing[1]}\r\n" if framing else ""
-    line = _LINES.get(answer.status) or f"HTTP/1.1 {answer.status} \r\n"
-    text = f"{line}{date_line()}{pairs}{length}{connection}\r\n"
-    return text.encode("latin-1", "replace")
+def head(status: int, headers: Pairs, framing: str, *, keep: bool, http11: bool = True) -> bytes:
+    """`framing` is a line as `length` or CHUNKED (or "": the close ends the body)."""
+    line = _LINES.get(status) or f"HTTP/1.1 {status} \r\n"
+    connection = "" if keep and http11 else _KEEP if keep else _CLOSE
+    pairs = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    return f"{line}{date_line()}{pairs}{framing}{connection}\r\n".encode("latin-1", "replace")
+
+
+def length(size: int) -> str:
+    """The framing of a body whose size is known."""
+    return f"content-length: {size}\r\n"
 
 
 def chunk(data: bytes) -> bytes:
@@ -38,7 +40,7 @@ def chunk(data: bytes) -> bytes:
 def date_line() -> str:
     """`date: Sun, 22 Nov 2026 19:22:04 GMT` with its end; made once a second."""
     global _latest  # noqa: PLW0603  # the last one is kept
-    second = int(time.time())
+    second = int(time.time())  # noqa: TID251  # the wall clock is what it tells
     if _latest[0] != second:
         _latest = second, f"date: {date(second)}\r\n"
     return _latest[1]

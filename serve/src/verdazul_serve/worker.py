@@ -10,6 +10,8 @@ import errno
 import faulthandler
 import gc
 import os
+import sys
+import threading
 import time
 
 from verdazul_serve import exits, logs, messages, script, sharing, warmup, zygote
@@ -18,6 +20,7 @@ from verdazul_serve.borrower import Borrower
 from verdazul_serve.deadline import Breaker
 from verdazul_serve.desk import Desk
 from verdazul_serve.failure import EXIT_CODE, BootFailure
+from verdazul_serve.insights import Insights
 from verdazul_serve.messages import Kind, LinkLost, Message
 from verdazul_serve.metering import Meter
 from verdazul_serve.modes import Mode
@@ -31,6 +34,7 @@ from verdazul_serve.zygote import Birth
 
 # Ours alone: a script's own children have no use for them.
 _PRIVATE = ("VERDAZUL_LISTEN_FD", "VERDAZUL_FAILURE_FILE")
+_COLLECTED_SECONDS = 2.0
 _OOM_SCORE = 200  # when memory is short, rather a worker than those that look after them
 
 
@@ -55,12 +59,14 @@ def serve(birth: Birth, boards: Boards, settings: Settings, *, parent: int) -> i
 def _serve(birth: Birth, boards: Boards, settings: Settings) -> int:
     before = sharing.open_things()
     began = time.monotonic()
+    insights = Insights(settings)
     try:
         logs.load_config(settings)
         _connect_debugger(settings)
         loaded = script.load(settings)
     except BootFailure as failure:
         messages.send(birth.link, Message(Kind.FAILED, body=failure.problem.to_json()))
+        insights.init_failed(failure)
         return EXIT_CODE
     init_seconds = time.monotonic() - began
     if birth.control and _becomes_mother(birth, before, settings):
@@ -69,7 +75,7 @@ def _serve(birth: Birth, boards: Boards, settings: Settings) -> int:
             os._exit(0)  # it served nothing: what init() registered with atexit is for the workers
         birth = child
     Meter(boards[birth.number]).initialised(init_seconds)
-    return _work(birth, boards[birth.number], loaded, settings)
+    return _work(birth, boards[birth.number], loaded, settings, insights)
 
 
 def _becomes_mother(birth: Birth, before: frozenset[str], settings: Settings) -> bool:
@@ -106,7 +112,9 @@ def _mother(birth: Birth) -> Birth | None:
     return child
 
 
-def _work(birth: Birth, board: Board, loaded: Script, settings: Settings) -> int:
+def _work(
+    birth: Birth, board: Board, loaded: Script, settings: Settings, insights: Insights
+) -> int:
     exits.prefer_for_oom_kill(_OOM_SCORE)
     meter = Meter(board)
     breaker = Breaker(board)
@@ -117,18 +125,15 @@ def _work(birth: Birth, board: Board, loaded: Script, settings: Settings) -> int
     except BootFailure as failure:
         messages.send(birth.link, Message(Kind.FAILED, body=failure.problem.to_json()))
         return EXIT_CODE
-    telemetry = None
-    if settings.app_insights_enabled:
-        from verdazul_serve.telemetry import open_telemetry
-
-        telemetry = open_telemetry(settings)
+    if insights.open():
+        scorer.on_failure = insights.failed
     desk = Desk(
         scorer,
         board,
         Replies(settings),
         meter,
         idle_seconds=settings.idle_timeout_seconds,
-        telemetry=telemetry,
+        insights=insights if settings.app_insights_enabled else None,
     )
     logs.server.info("Scoring timeout is set to %d", settings.scoring_timeout_ms)
     messages.send(birth.link, Message(Kind.READY, meta=_traits(loaded, settings).to_json()))
@@ -139,7 +144,18 @@ def _work(birth: Birth, board: Board, loaded: Script, settings: Settings) -> int
         limits = Limits.of(settings)
         rule = loaded.batch
         Borrower(birth.link, board, birth.turn, desk=desk, limits=limits, rule=rule).run()
+    _flush_collected()
     return 0
+
+
+def _flush_collected() -> None:
+    """What azureml-ai-monitoring still holds, which it would drop at the end of the process."""
+    module = sys.modules.get("azureml.ai.monitoring.init")
+    teardown = getattr(module, "teardown", None)
+    if teardown:
+        ending = threading.Thread(target=teardown, args=(True,), daemon=True)
+        ending.start()
+        ending.join(_COLLECTED_SECONDS)
 
 
 def _serve_async(
@@ -169,7 +185,7 @@ def _connect_debugger(settings: Settings) -> None:
     if settings.debug_port is None:
         return
     try:
-        import debugpy  # type: ignore[import-not-found,unused-ignore]  # the user's own
+        import debugpy  # type: ignore[import-not-found,unused-ignore]  # noqa: T100  # the user's
     except ImportError:
         raise BootFailure(
             "ConfigurationError",
@@ -185,4 +201,4 @@ def _connect_debugger(settings: Settings) -> None:
             f"no debugger listens on AZUREML_DEBUG_PORT {settings.debug_port}: {reason}",
             fix="start the debugger first, in listening mode",
         ) from None
-    debugpy.wait_for_client()
+    debugpy.wait_for_client()  # noqa: T100  # asked for by a variable

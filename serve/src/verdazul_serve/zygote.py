@@ -9,7 +9,8 @@ not be safe, a worker like any other (sharing.py decides).
 Who forks is the only reaper, and so the only one who may signal a worker's pid without hitting a
 stranger.
 
-    parent -> nursery   {"spawn": number} with descriptors: link, turn, turn   {"kill": pid, "signal": n}
+    parent -> nursery   {"spawn": number} with descriptors: link, turn, turn
+                        {"kill": pid, "signal": n}
                         {"first": number} with link, turn, turn, control
     nursery -> parent   {"spawned": number, "pid": pid}   {"refused": number, "error": text}
                         {"exited": pid, "status": n, "peak": bytes}
@@ -64,7 +65,7 @@ class Nursery:
             self.control.send(_pack({"kill": pid, "signal": number}))
 
     def news(self) -> dict[str, Any] | None:
-        """The next message, None when the other side is gone; BlockingIOError when there is none."""
+        """The next message, None when the other side is gone. Raises BlockingIOError."""
         data = self.control.recv(_LARGEST)
         return json.loads(data) if data else None
 
@@ -78,7 +79,7 @@ class Nursery:
 
 @dataclass
 class Birth:
-    """What a new worker finds: its board's number, its link, its turn; a control socket if first."""
+    """What a new worker finds: the number of its board, its link, its turn; a control if first."""
 
     number: int
     link: socket.socket

@@ -20,6 +20,7 @@ _HOP = frozenset(
 )
 _UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
 _MILLISECONDS = re.compile(r"[0-9]+\.[0-9]{3}\Z")
+_COUNTS = re.compile(r"[0-9]+ of [0-9]+\Z")
 _IDS = frozenset({"x-request-id", "x-ms-request-id", "x-ms-client-request-id"})
 _SHOWN_BYTES = 4000
 _CANONICAL = b"{\n "
@@ -86,6 +87,8 @@ def _comparable(case: Case, reply: Reply) -> list[tuple[str, str]]:
             headers.append((name, f"<new id {generated.index(value) + 1}>"))
         elif name == "x-ms-run-fn-exec-ms" and _MILLISECONDS.match(value):
             headers.append((name, "<milliseconds>"))
+        elif name == "x-verdazul-busy-workers" and _COUNTS.match(value):
+            headers.append((name, "<count> of <count>"))
         elif name == "allow":  # a set, in no order
             headers.append((name, ", ".join(sorted(value.split(", ")))))
         else:

@@ -8,6 +8,7 @@ from types import TracebackType
 
 from serve.tests.differential.outcome import Post
 
+HOST = "127.0.0.2"  # on 127.0.0.1 our server would answer with an agent of its own
 _SECONDS = 20.0
 
 
@@ -31,7 +32,7 @@ class Sink:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer((HOST, 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     def __enter__(self) -> Sink:  # noqa: PYI034

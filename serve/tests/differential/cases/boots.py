@@ -91,5 +91,4 @@ BOOTS = (
     Boot("boot-missing-script", World(None)),
     Boot("boot-script-is-a-folder", World(None, files={"score.py/inside.txt": ""})),
     Boot("boot-no-main", World(None, entry=None, files={"config.json": "{}"})),
-    Boot("boot-two-workers", World("1 / 0\n" + _INIT + _RUN, environ={"WORKER_COUNT": "2"})),
 )

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from serve.tests.differential.client import request
+from serve.tests.differential.sink import HOST
 from serve.tests.differential.table import Case, Group, World
 
 _ROWS = [{"a": 1, "s": "x", "f": 0.5}, {"a": 2, "s": None, "f": 1e300}]
@@ -35,7 +36,7 @@ def _cases(kind: str, *, posts: int) -> tuple[Case, ...]:
 
 
 def _world(files: dict[str, str] | None = None, **environ: str) -> World:
-    known = {"AZUREML_MDC_PORT": "{sink}", "AZUREML_MDC_HOST": "127.0.0.1"}
+    known = {"AZUREML_MDC_PORT": "{sink}", "AZUREML_MDC_HOST": HOST}
     return World("collects.py", environ={**known, **environ}, files=files or {})
 
 
