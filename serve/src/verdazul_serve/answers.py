@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 JSON = ("content-type", "application/json")
 RUN_FAILED = "x-ms-run-function-failed"
 INTERNAL = "An unexpected internal error occurred. Check the logs for more info."
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """Status, headers in order, body. Content-Length, Date and Connection are the connection's."""
 
     status: int

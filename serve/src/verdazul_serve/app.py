@@ -5,6 +5,7 @@ So probes answer however busy the workers are. What is answered here is logged h
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from verdazul_serve.replies import Replies
 from verdazul_serve.settings import Settings
 
 BUSY = "x-verdazul-busy-workers"
+_SLASHES = re.compile("//+")
 _NEVER = float("inf")
 _TOO_MANY_DIGITS = 10  # over a month
 _HTML = ("content-type", "text/html; charset=utf-8")
@@ -48,7 +50,7 @@ class App:
 
     def __call__(self, exchange: Exchange) -> None:
         request = exchange.request
-        path = unquote(split_target(request.target)[0], "latin-1")
+        path = _SLASHES.sub("/", unquote(split_target(request.target)[0], "latin-1"))
         try:
             reply = Reply(self, exchange, response_ids(request), is_logged=path != "/")
         except TooLong as long:

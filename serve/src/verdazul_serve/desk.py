@@ -34,6 +34,7 @@ SCORE_PATH = "/score"
 QUEUE_WAIT = b"x-verdazul-max-queue-wait-ms"
 TIME_LEFT = b"x-envoy-expected-rq-timeout-ms"  # Envoy tells how long it will wait
 NO_WORKER = ("ms-azureml-model-error-reason", "too_many_pending_request")
+_NO_LIMIT = float("inf")
 _PACE_WEIGHT = 0.2
 _WRITE_WAIT_SECONDS = 0.05
 _CALLER_LEFT = 499  # in log and metrics only: nobody receives it
@@ -96,7 +97,7 @@ class Desk:
         self._meter = meter
         self._idle_seconds = idle_seconds
         self._insights = insights
-        self._timeout = scorer.timeout_ms / 1000
+        self._timeout = scorer.timeout_ms / 1000 or _NO_LIMIT
         self._access = logs.AccessLog(self)
         self.has_lines = False
         self._writing = threading.Lock()

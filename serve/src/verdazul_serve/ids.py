@@ -15,6 +15,8 @@ _DEPRECATED = (
     " server. Please use x-ms-client-request-id."
 )
 
+_CLIENT = b"x-ms-client-request-id"
+_GIVEN = frozenset({b"x-request-id", b"x-ms-request-id", _CLIENT, b"traceid"})
 _AT_ONCE = 64  # asking the kernel is what takes time
 _pool: list[str] = []
 os.register_at_fork(after_in_child=_pool.clear)  # or two processes would give the same ids
@@ -31,15 +33,12 @@ class TooLong(Exception):
 
 
 def response_ids(request: Request) -> Pairs:
-    """Header pairs for the response; empty ids are left out. Raises TooLong."""
+    """Header pairs for the response. Raises TooLong."""
     fields = request.fields
-    given = fields.get(b"x-request-id")
-    own = new_id() if given is None else given.decode("latin-1")
-    if len(own) > _LONGEST:
-        raise TooLong(f"x-request-id must not exceed {_LONGEST} characters", ())
-    if b"x-ms-request-id" in fields or b"x-ms-client-request-id" in fields or b"traceid" in fields:
-        return _with_client_ids(request, own)
-    return (("x-request-id", own), ("x-ms-request-id", own)) if own else ()
+    if _GIVEN.isdisjoint(fields):
+        own = new_id()
+        return ("x-request-id", own), ("x-ms-request-id", own)
+    return _repeated(request)
 
 
 def new_id() -> str:
@@ -58,9 +57,13 @@ def marks(request: Request, pairs: Pairs) -> context.Ids:
     return pairs[0][1] if pairs else "", trace
 
 
-def _with_client_ids(request: Request, own: str) -> Pairs:
-    old = request.header("x-ms-request-id") or ""
-    client = request.header("x-ms-client-request-id") or ""
+def _repeated(request: Request) -> Pairs:
+    given = {name: _joined(request, name) for name in _GIVEN}
+    own, old, client = given[b"x-request-id"], given[b"x-ms-request-id"], given[_CLIENT]
+    own = new_id() if own is None else own
+    if len(own) > _LONGEST:
+        raise TooLong(f"x-request-id must not exceed {_LONGEST} characters", ())
+    old, client = old or "", client or ""
     if old:
         log.warning(_DEPRECATED)
     if max(len(old), len(client)) > _LONGEST:
@@ -71,6 +74,13 @@ def _with_client_ids(request: Request, own: str) -> Pairs:
         ("x-request-id", own),
         ("x-ms-request-id", old or client or own),
         ("x-ms-client-request-id", client or old),
-        ("TraceId", request.header("traceid") or ""),
     )
-    return tuple((name, value) for name, value in pairs if value)
+    trace = given[b"traceid"]
+    told = () if trace is None else (("TraceId", trace),)
+    return (*(pair for pair in pairs if pair[1]), *told)
+
+
+def _joined(request: Request, name: bytes) -> str | None:
+    """A header that comes more than once counts as one, as WSGI has it."""
+    values = [value for key, value in request.pairs if key == name]
+    return b",".join(values).decode("latin-1") if values else None

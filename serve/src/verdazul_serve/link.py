@@ -82,7 +82,8 @@ class Worker:
     @property
     def unseen(self) -> int:
         """Loans that it has not taken out of its socket."""
-        return self._last_serial - int(self.board.numbers[At.RECEIVED])
+        numbers = self.board.numbers
+        return self._last_serial - int(max(numbers[At.RECEIVED], numbers[At.TAKEN]))
 
     @property
     def is_fast(self) -> bool:

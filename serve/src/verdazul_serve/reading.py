@@ -214,7 +214,7 @@ class Reader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.stage is Stage.HEAD:  # later ones are trailers, which nobody asked for
-            self._pairs.append((name.lower(), value))
+            self._pairs.append((name.lower(), value.rstrip(b" \t")))
             self._size += len(name) + len(value) + 4
 
     def on_headers_complete(self) -> None:

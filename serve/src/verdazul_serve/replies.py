@@ -15,7 +15,6 @@ from verdazul_serve.settings import Settings
 _OWN_HEADERS = 3  # an answer with more has those of a script's own response, which may not set ids
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BAD_VALUE = re.compile(r"[\x00\r\n]")
-_OURS = frozenset({"x-request-id", "x-ms-request-id", "x-ms-client-request-id"})
 
 
 class Opening(NamedTuple):
@@ -77,7 +76,8 @@ class Replies:
         if self._origins:
             headers = cors.merged(headers, self._origins, request)
         if len(headers) > _OWN_HEADERS:
-            headers = tuple(pair for pair in headers if pair[0].lower() not in _OURS)
+            ours = {name.lower() for name, _ in ids}
+            headers = tuple(pair for pair in headers if pair[0].lower() not in ours)
         return (*headers, *self._version, *ids)
 
 

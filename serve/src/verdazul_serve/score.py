@@ -88,7 +88,7 @@ class Scorer:
         started = time.monotonic()
         try:
             call = self._awaited(arguments)
-            result = await asyncio.wait_for(call, self.timeout_ms / 1000)
+            result = await asyncio.wait_for(call, self.timeout_ms / 1000 or None)
         except asyncio.CancelledError:
             raise CallerLeft from None
         except asyncio.TimeoutError as reason:  # a class of its own before Python 3.11

@@ -87,7 +87,7 @@ class Settings:
             worker_count=values.whole("WORKER_COUNT", 1),
             worker_timeout_seconds=values.seconds_or_zero("WORKER_TIMEOUT", 300, zero=NO_LIMIT),
             worker_preload=values.is_true("WORKER_PRELOAD"),
-            scoring_timeout_ms=values.whole("SCORING_TIMEOUT_MS", 3_600_000),
+            scoring_timeout_ms=values.whole("SCORING_TIMEOUT_MS", 3_600_000, least=0),
             log_level=values.level("AZUREML_LOG_LEVEL"),
             port=port,
             health_port=_health_port(values, port=port, listen_fd=listen_fd),

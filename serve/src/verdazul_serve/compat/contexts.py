@@ -14,7 +14,6 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import flask
-from flask.ctx import RequestContext
 
 from verdazul_serve.compat.environ import environ_of
 from verdazul_serve.reading import Request
@@ -36,8 +35,8 @@ _app.request_class = _Request
 _app.add_url_rule("/score", endpoint="main.handle_score", methods=["GET", "POST", "OPTIONS"])
 
 
-def context_of(request: Request) -> RequestContext:
-    """Not entered yet; its `request` is what @rawhttp asks for."""
+def context_of(request: Request) -> Any:
+    """Flask's, of whichever release; not entered yet. Its `request` is what @rawhttp asks for."""
     return _app.request_context(environ_of(request))
 
 

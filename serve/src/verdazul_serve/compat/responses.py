@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from verdazul_serve.answers import RUN_FAILED, Answer, Stream
-from verdazul_serve.results import Items
+from verdazul_serve.results import Items, encoded
 
 if TYPE_CHECKING:
     from flask import Response
@@ -53,12 +53,11 @@ def answer(response: Response, exec_ms: tuple[str, str]) -> Answer | Stream:
         response.close()
         return Answer(status, headers, b"")
     if not response.is_streamed:
-        body = b"".join(response.iter_encoded())
+        body = b"".join(map(encoded, response.response))
         response.close()
         return Answer(status, headers, body)
-    items = response.response if response.direct_passthrough else response.iter_encoded()
-    head = Answer(status, headers, b"")
-    return Stream(head, Items(iter(items), response.close), response.content_length)
+    items = Items(iter(response.response), response.close)
+    return Stream(Answer(status, headers, b""), items, response.content_length)
 
 
 def _checked(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
