@@ -46,7 +46,17 @@ class Order:
     `close`: the connection ends with it; `is_last`: no other is known to follow.
     """
 
-    __slots__ = ("arrived", "close", "ids", "is_last", "request", "slot", "sock", "started")
+    __slots__ = (
+        "arrived",
+        "close",
+        "ids",
+        "is_last",
+        "marks",
+        "request",
+        "slot",
+        "sock",
+        "started",
+    )
 
     def __init__(
         self,
@@ -65,6 +75,7 @@ class Order:
         self.close = close
         self.is_last = is_last
         self.ids: Pairs = ()
+        self.marks = context.NOTHING
         self.started = arrived
 
 
@@ -154,7 +165,8 @@ class Desk:
         except TooLong as long:
             return self._refuse(order, long)
         self._begin(order)
-        context.enter(marks(request, order.ids))
+        order.marks = marks(request, order.ids)
+        context.enter(order.marks)
         try:
             outcome = self._scorer.score(self._shown(request))
             if isinstance(outcome, Stream):
@@ -170,6 +182,7 @@ class Desk:
         """Answer many by one call."""
         for order in orders:
             order.ids = self._ids(order)
+            order.marks = marks(order.request, order.ids)
             self._begin(order)
         try:
             outcomes = self._scorer.score_batch([self._shown(order.request) for order in orders])
@@ -188,7 +201,8 @@ class Desk:
             return self._refuse(order, long)
         order.started = time.monotonic()
         self._meter.queued(order.started - order.arrived)
-        context.enter(marks(request, order.ids))
+        order.marks = marks(request, order.ids)
+        context.enter(order.marks)
         try:
             outcome = await self._scorer.score_async(self._shown(request))
         except CallerLeft:
@@ -240,6 +254,7 @@ class Desk:
 
     def _refuse(self, order: Order, long: TooLong) -> Done:
         order.ids, order.started = long.ids, time.monotonic()
+        order.marks = marks(order.request, long.ids)
         return self._send(error(431, str(long)), order)
 
     def _send(self, answer: Answer, order: Order) -> Done:
@@ -308,17 +323,8 @@ class Desk:
     def _log(self, order: Order, status: int, length: str) -> None:
         self._meter.answered(status)
         request = order.request
-        own, trace_id = marks(request, order.ids)
         spent = time.monotonic() - order.started
-        self._access.write(
-            request.method,
-            request.target,
-            status,
-            spent,
-            length,
-            request_id=own,
-            trace_id=trace_id,
-        )
+        self._access.write(request.method, request.target, status, spent, length, *order.marks)
 
     def _tell(self, answer: Answer | Stream, order: Order) -> None:
         assert self._insights is not None  # noqa: S101  # asked before, where it is cheap

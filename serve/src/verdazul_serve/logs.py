@@ -108,6 +108,7 @@ class AccessLog:
 
     def __init__(self, sink: Sink) -> None:
         self._write = sink.write
+        self._plain = ""  # the last target that needed no escaping
         self._name = f" I [{os.getpid()}] {server.name}"
         self._begin(time.time_ns() // 1_000_000_000)
 
@@ -115,14 +116,13 @@ class AccessLog:
     def is_fast(self) -> bool:
         return self._is_fast
 
-    def write(
+    def write(  # noqa: PLR0917  # names cost time, and this is called for each request
         self,
         method: str,
         target: str,
         status: int,
         seconds: float,
         length: str,
-        *,
         request_id: str = "",
         trace_id: str = "",
     ) -> None:
@@ -130,17 +130,20 @@ class AccessLog:
         second, rest = divmod(time.time_ns(), 1_000_000_000)
         if second != self._second:
             self._begin(second)
-        if not (target.isascii() and target.isprintable() and "\\" not in target):
-            target = escaped(target)
+        if target != self._plain:  # most are the same as the last one
+            if target.isascii() and target.isprintable() and "\\" not in target:
+                self._plain = target
+            else:
+                target = escaped(target)
         if not self._is_fast:
             ids = {"request_id": request_id, "trace_id": trace_id}
             text = "%s %s %d %.3fms %s"
             server.info(text, method, target, status, seconds * 1000, length, extra=ids)
             return
-        name = self._name + mark(request_id, trace_id)
+        shown = mark(request_id, trace_id)
         when = self._time + _MILLISECONDS[rest // 1_000_000]
-        text = "%s%s - %s %s %d %.3fms %s\n"
-        line = text % (when, name, method, target, status, seconds * 1000, length)
+        took = f"{seconds * 1000:.3f}ms {length}"
+        line = f"{when}{self._name}{shown} - {method} {target} {status} {took}\n"
         self._write(line.encode())
 
     def _begin(self, second: int) -> None:

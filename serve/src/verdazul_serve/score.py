@@ -26,6 +26,7 @@ class Scorer:
 
     def __init__(self, script: Script, breaker: Breaker, meter: Meter, *, timeout_ms: int) -> None:
         self.script = script
+        self._arguments, self._function = script.arguments, script.function
         self.timeout_ms = timeout_ms
         self.on_failure: Callable[[BaseException], None] | None = None
         self._breaker = breaker
@@ -34,7 +35,7 @@ class Scorer:
     def score(self, request: Request) -> Answer | Stream:
         """Run the script on one request."""
         try:
-            arguments = self.script.arguments(request)
+            arguments = self._arguments(request)
         except BadInput as bad:
             return bad.answer
         breaker = self._breaker
@@ -42,7 +43,7 @@ class Scorer:
         try:
             breaker.is_armed = True
             try:
-                result = self.script.function(**arguments)
+                result = self._function(**arguments)
                 if type(result) not in results.COMMON:
                     result = results.begin(self._finished(result))
             finally:
