@@ -7,15 +7,14 @@ business. `Done` says how it went.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from verdazul_serve import context, logs, metering, polling, trace
+from verdazul_serve import context, logs, metering, trace
 from verdazul_serve.answers import INTERNAL, Answer, Stream, error
 from verdazul_serve.board import At, Board, Hand
 from verdazul_serve.deadline import CallerLeft
@@ -23,8 +22,9 @@ from verdazul_serve.ids import Pairs, TooLong, marks, response_ids
 from verdazul_serve.logs import server as log
 from verdazul_serve.messages import LinkLost
 from verdazul_serve.metering import Meter
+from verdazul_serve.outlet import has_left, send_now, send_some, stream_async
 from verdazul_serve.reading import Request
-from verdazul_serve.replies import Opening, Replies
+from verdazul_serve.replies import Replies
 from verdazul_serve.score import Scorer
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ TIME_LEFT = b"x-envoy-expected-rq-timeout-ms"  # Envoy tells how long it will wa
 NO_WORKER = ("ms-azureml-model-error-reason", "too_many_pending_request")
 _NO_LIMIT = float("inf")
 _PACE_WEIGHT = 0.2
-_WRITE_WAIT_SECONDS = 0.05
 _CALLER_LEFT = 499  # in log and metrics only: nobody receives it
 
 
@@ -211,7 +210,7 @@ class Desk:
             return self._send(outcome, order)
         opening = self._replies.head(outcome, request, order.ids, keep=self._keeps(order))
         self._hands[order.slot] = Hand.ANSWERING
-        is_whole = await _stream_async(outcome, opening, order.sock, write)
+        is_whole = await stream_async(outcome, opening, order.sock, write)
         self._streamed(outcome, order)
         return Done(opening.keep, is_broken=not is_whole)
 
@@ -262,7 +261,7 @@ class Desk:
         data = self._replies.whole(answer, order.request, order.ids, keep=keep)
         self._hands[order.slot] = Hand.ANSWERING
         try:
-            unsent = _send_now(order.sock, data)
+            unsent = send_now(order.sock, data)
         except LinkLost:
             self._hands[order.slot] = Hand.HELD
             raise
@@ -304,14 +303,14 @@ class Desk:
         """Wait for a reader that is slow, but not for one that has stopped reading or left."""
         given_up = time.monotonic() + self._idle_seconds
         while data:
-            sent = _send_some(sock, data)
+            sent = send_some(sock, data)
             if sent is None or time.monotonic() > given_up:
                 return False
             if sent:
                 given_up = time.monotonic() + self._idle_seconds
             data = data[sent:]
             self._numbers[At.ALIVE] = time.monotonic()
-            if data and _has_left(sock):
+            if data and has_left(sock):
                 return False
         return True
 
@@ -332,48 +331,6 @@ class Desk:
         self._insights.answered(order.request, answer, order.ids, seconds=spent)
 
 
-async def _stream_async(
-    stream: Stream,
-    opening: Opening,
-    sock: socket.socket,
-    write: Callable[[socket.socket, bytes], Awaitable[bool]],
-) -> bool:
-    import asyncio
-
-    try:
-        if not await write(sock, opening.head):
-            return False
-        async for piece in _each(stream):
-            if opening.is_bare:
-                break
-            if not await write(sock, opening.piece(piece)):
-                return False
-        return await write(sock, opening.end)
-    except asyncio.CancelledError:  # nobody reads it any more
-        return False
-    except BaseException as reason:  # noqa: BLE001  # the head is out: break it visibly
-        trace.log(reason)
-        return False
-
-
-async def _each(stream: Stream) -> AsyncIterator[bytes]:
-    """The items of a stream, whatever kind of generator makes them; closes it at the end."""
-    items = stream.items
-    try:
-        if isinstance(items, AsyncIterator):
-            async for item in items:
-                yield item
-        else:
-            for item in items:
-                yield item
-    finally:
-        with contextlib.suppress(Exception):
-            if isinstance(items, AsyncIterator):
-                await items.aclose()  # type: ignore[attr-defined]  # an AsyncItems
-            else:
-                items.close()  # type: ignore[attr-defined]  # an Items
-
-
 def _no_stream(outcome: Answer | Stream) -> Answer:
     if isinstance(outcome, Answer):
         return outcome
@@ -381,36 +338,3 @@ def _no_stream(outcome: Answer | Stream) -> Answer:
         outcome.items.close()  # type: ignore[union-attr]
     log.error("a batched run() cannot stream: each of its results has to be a value")
     return error(500, INTERNAL)
-
-
-def _send_now(sock: socket.socket, data: bytes) -> bytes:
-    """What did not fit. A client that is gone has received everything it ever will."""
-    try:
-        sent = sock.send(data, socket.MSG_DONTWAIT)
-    except (BlockingIOError, InterruptedError):
-        return data
-    except OSError as reason:
-        if reason.errno == errno.EBADF:  # the script has closed it, and surely more than this
-            raise LinkLost from reason
-        return b""
-    return data[sent:] if sent < len(data) else b""
-
-
-def _send_some(sock: socket.socket, data: bytes) -> int | None:
-    """Wait a moment for room. None when the client is gone."""
-    try:
-        return sock.send(data, socket.MSG_DONTWAIT)
-    except (BlockingIOError, InterruptedError):
-        polling.writable(sock.fileno(), _WRITE_WAIT_SECONDS)
-        return 0
-    except OSError:
-        return None
-
-
-def _has_left(sock: socket.socket) -> bool:
-    try:
-        return not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except (BlockingIOError, InterruptedError):
-        return False
-    except OSError:
-        return True
