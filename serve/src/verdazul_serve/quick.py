@@ -20,6 +20,7 @@ _FULL_READER_ONLY = frozenset(
     {b"transfer-encoding", b"expect", b"upgrade", b"connection", b"proxy-connection"}
 )
 _KEEP_ALIVE = b"keep-alive"
+_MOST_DIGITS = 15  # of a length: no more are needed, and some would be too many for int()
 _MOST_REMEMBERED = 512
 _LONGEST_REMEMBERED = 256
 
@@ -52,7 +53,8 @@ class QuickReader:
         if len(fields) != len(pairs):  # a name that comes twice
             return None
         length = fields.get(b"content-length", b"0")
-        if not length.isdigit() or int(length[:15]) != len(body) or len(body) > self._most_body:
+        is_number = length.isdigit() and len(length) <= _MOST_DIGITS
+        if not is_number or int(length) != len(body) or len(body) > self._most_body:
             return None
         return Request.quick(first[0], first[1], pairs, fields, body)
 

@@ -218,7 +218,7 @@ def test_a_failing_init_lists_the_model_folder_in_the_log(tmp_path: Any) -> None
     [
         ("WORKER_COUNT", "many", "a whole number from 1 to"),
         ("WORKER_COUNT", "0", "a whole number from 1 to"),
-        ("SCORING_TIMEOUT_MS", "-1", "a whole number from 1 to"),
+        ("SCORING_TIMEOUT_MS", "-1", "a whole number from 0 to"),
         ("WORKER_TIMEOUT", "nan", "a number of seconds above 0"),
         ("AZUREML_LOG_LEVEL", "LOUD", "one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
         ("VERDAZUL_LISTEN_FD", "x", "the number of an inherited, listening socket"),
