@@ -17,14 +17,14 @@ help: ## list what can be done
 .PHONY: setup
 setup: $(STAMP) ## prepare .venv (then .venv/bin/verdazul is there)
 
-$(STAMP): pyproject.toml serve/pyproject.toml $(wildcard requirements/*.lock)
+$(STAMP): pyproject.toml serve/pyproject.toml serve/azmlinfsrv/pyproject.toml $(wildcard requirements/*.lock)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is %d.%d (choose another with PYTHON=...)" % sys.version_info[:2])'
 	@# without ensurepip: some systems package it apart, and pip is there already
 	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
 	test -x $(BIN)/uv || $(PYTHON) -m pip --python $(BIN)/python install --quiet $(UV) \
 		|| { $(BIN)/python -m ensurepip && $(BIN)/python -m pip install --quiet $(UV); }
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . --editable ./serve
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . --editable ./serve --editable ./serve/azmlinfsrv
 	@touch $@
 
 .PHONY: quickstart
@@ -40,7 +40,7 @@ test: check ## set up, then every check and every test
 check: $(STAMP) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
-	$(BIN)/mypy src serve/src tests serve/tests benchmarks examples/quickstart/run.py
+	$(BIN)/mypy src serve/src serve/azmlinfsrv/src tests serve/tests benchmarks examples/quickstart/run.py
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: fast
@@ -59,6 +59,7 @@ bench: $(STAMP) ## run every benchmark; each prints our figure beside its peer's
 .PHONY: lock
 lock: $(STAMP) ## resolve the dependencies anew (names, versions and hashes; no addresses)
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --upgrade --group dev pyproject.toml --output-file requirements/dev.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --upgrade --group pyproject.toml:oracle --output-file requirements/oracle.lock
 	grep -A 100 '^uv==' requirements/dev.lock | awk 'NR > 1 && /^[a-z]/ {exit} !/#/ {print}' > requirements/bootstrap.lock
 
 .PHONY: clean

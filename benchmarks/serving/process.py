@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 from serving.peer import Peer, Place, UnavailableError
 
-START_SECONDS = 90
+START_SECONDS = 120
 STOP_SECONDS = 10
 LOOK_SECONDS = 0.3
 REST_SECONDS = 0.06  # of processor time between two looks: a fifth of one core

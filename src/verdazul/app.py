@@ -144,6 +144,7 @@ async def _open(
         ProcessCompute(
             home.path,
             clock=clock,
+            workspace=settings.workspace,
             log_bytes=settings.log_file_bytes,
             log_files=settings.log_files,
         )

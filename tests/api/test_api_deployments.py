@@ -33,6 +33,21 @@ async def serving(door: Door) -> None:
     await door.settle()
 
 
+def test_openapi_address_is_shown_once_a_deployment_has_served(tell: Tell) -> None:
+    async def story(door: Door) -> None:
+        await door.endpoint()
+        await door.deployment()
+
+        before = (await door.ask("GET", "onlineEndpoints/credit")).json()["properties"]
+        await door.settle()
+        after = (await door.ask("GET", "onlineEndpoints/credit")).json()["properties"]
+
+        assert "swaggerUri" not in before
+        assert after["swaggerUri"] == f"{ADDRESS}/api/v1/endpoint/credit/swagger.json"
+
+    tell(story)
+
+
 def test_a_new_deployment_is_201_and_ends_as_succeeded(tell: Tell) -> None:
     async def story(door: Door) -> None:
         await door.endpoint()

@@ -14,9 +14,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 400
+AZMLINFSRV = ROOT / "serve" / "azmlinfsrv" / "src"
 MODULES = sorted(
     path
-    for folder in (ROOT / "src", ROOT / "serve" / "src", ROOT / "benchmarks")
+    for folder in (ROOT / "src", ROOT / "serve" / "src", AZMLINFSRV, ROOT / "benchmarks")
     for path in folder.rglob("*.py")
 )
 

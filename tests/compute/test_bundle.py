@@ -64,3 +64,31 @@ def test_command_names_no_variable_and_quotes_its_path(tmp_path: Path) -> None:
 
     assert "hidden" not in " ".join(command)
     compile(command[2], "boot", "exec")
+
+
+def test_swagger_and_telemetry_are_told_whose_answers_these_are(tmp_path: Path) -> None:
+    folder = Folder(Path("/home/v"), instance_id())
+
+    seen = bundle.environment(launch(tmp_path), folder, ours=OURS, workspace="lab")
+
+    assert seen["SERVICE_NAME"] == "credit"
+    assert seen["SERVICE_PATH_PREFIX"] == "/api/v1/endpoint/credit"
+    assert seen["WORKSPACE_NAME"] == "lab"
+    assert seen["HOSTNAME"] == "credit.blue.3f2a-0"
+
+
+def test_collected_data_lies_where_a_new_revision_finds_it(tmp_path: Path) -> None:
+    home = Path("/home/v")
+    spools = {
+        bundle.environment(launch(tmp_path), Folder(home, each), ours={})["VERDAZUL_SPOOL_DIR"]
+        for each in (instance_id(), instance_id(n=1), instance_id(revision="beef"))
+    }
+
+    assert spools == {"/home/v/collected/credit.blue"}
+    assert variables(launch(tmp_path, VERDAZUL_SPOOL_DIR="/mine"))["VERDAZUL_SPOOL_DIR"] == "/mine"
+
+
+def test_server_ends_its_requests_before_it_is_killed(tmp_path: Path) -> None:
+    for grace, told in ((185.0, "180"), (5.2, "0.2"), (3.0, "0")):
+        given = replace(launch(tmp_path, VERDAZUL_GRACE_SECONDS="999"), grace_seconds=grace)
+        assert variables(given)["VERDAZUL_GRACE_SECONDS"] == told

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,9 +100,11 @@ class System:
         score: str = SCORE,
         conda: str = CONDA,
         count: int = 1,
+        variables: Mapping[str, str] | None = None,
         extra: str = "",
     ) -> Path:
         """Write a deployment's files; returns the YAML file."""
+        told = {"WHO": name, **(variables or {})}
         self.write(f"{name}/src/score.py", score)
         self.write(f"{name}/conda.yml", conda)
         return self.write(
@@ -117,7 +119,7 @@ environment:
   image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04
   conda_file: conda.yml
 environment_variables:
-  WHO: {name}
+{"".join(f"  {key}: {json.dumps(each)}{chr(10)}" for key, each in told.items())}\
 instance_type: Standard_DS2_v2
 instance_count: {count}
 {extra}""",

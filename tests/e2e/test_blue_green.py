@@ -123,18 +123,20 @@ def test_scaling_keeps_what_runs(system: System) -> None:
     eventually(lambda: len(system.instances("scaled")) == 1)
 
 
-def test_request_over_its_timeout_is_408(system: System) -> None:
+def test_request_over_its_timeout_is_408_and_stands_in_nobodys_way(system: System) -> None:
     system.run("online-endpoint", "create", "-n", "slow")
-    slow = "import time\ndef init(): ...\ndef run(raw_data):\n    time.sleep(30)\n"
+    slow = "import time\ndef init(): ...\ndef run(raw_data):\n    time.sleep(float(raw_data))\n"
     path = system.deployment(
-        "slow", "blue", score=slow, extra="request_settings: {request_timeout_ms: 200}\n"
+        "slow", "blue", score=slow, extra="request_settings: {request_timeout_ms: 1000}\n"
     )
     system.run("online-deployment", "create", "-f", str(path), "--all-traffic")
     with system.client("slow") as client:
-        response = client.post("score", json=1)
+        response = client.post("score", json=3600)
+        after = client.post("score", json=0)
 
     assert response.status_code == 408
     assert response.json()["error"]["code"]
+    assert after.status_code == 200
 
 
 def test_any_path_below_the_base_reaches_the_instance(system: System, credit: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from verdazul.core.environment import Built, Recipe
+from verdazul.environments import overlay
 from verdazul.environments.__main__ import main
 from verdazul.environments.build import build
 from verdazul.environments.folders import Folders, is_built, sweep
@@ -107,6 +108,56 @@ def test_serve_overlay_comes_last_and_imports(tmp_path: Path) -> None:
     assert not list(Path(built.serve_path).rglob(".lock"))
 
 
+# What scripts written for Azure import, and where from.
+AZURES = (
+    "import sys; sys.path.append({path!r})\n"
+    "import flask, httptools, importlib.util, verdazul_serve, werkzeug\n"
+    "from inference_schema import schema_decorators\n"
+    "from inference_schema.parameter_types import standard_py_parameter_type\n"
+    "print(flask.__file__, werkzeug.__file__, schema_decorators.__file__,\n"
+    "      importlib.util.find_spec('numpy'))"
+)
+
+
+@pytest.mark.parametrize("minor", sorted({one.minor for one in discover()}))
+def test_overlay_brings_what_azures_server_brings_and_stays_light(
+    tmp_path: Path, minor: str
+) -> None:
+    built, _ = build_now(recipe(f"python={minor}"), tmp_path)
+
+    *files, numpy = python_says(built.python, AZURES.format(path=built.serve_path)).split()
+
+    assert [file.startswith(built.serve_path) for file in files] == [True, True, True]
+    assert numpy == "None"
+
+
+def test_flask_of_the_user_wins_with_all_that_belongs_to_it(tmp_path: Path) -> None:
+    built, _ = build_now(recipe("flask=2.2.5", "werkzeug=2.2.3"), tmp_path)
+
+    flask, werkzeug, schema, _ = python_says(
+        built.python, AZURES.format(path=built.serve_path)
+    ).split()
+
+    assert not flask.startswith(built.serve_path)
+    assert not werkzeug.startswith(built.serve_path)
+    assert schema.startswith(built.serve_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "needed"),
+    [
+        ("httptools<1,>=0.6.4", "httptools<1,>=0.6.4"),
+        ("httptools; python_version >= '3.9'", "httptools; python_version >= '3.9'"),
+        ("flask>=2.3; extra == 'azure'", "flask>=2.3"),
+        ('flask>=2.3 ; extra == "azure"', "flask>=2.3 "),
+        ("six; python_version < '3.11' and extra == 'azure'", "six; python_version < '3.11'"),
+        ("exporter; extra == 'appinsights'", ""),
+    ],
+)
+def test_only_the_extra_for_azures_scripts_is_installed(line: str, needed: str) -> None:
+    assert overlay._needed(line) == needed
+
+
 def test_environments_of_one_python_share_the_overlay(tmp_path: Path) -> None:
     one, _ = build_now(recipe("six"), tmp_path)
     other, _ = build_now(recipe("iniconfig"), tmp_path)
@@ -128,7 +179,6 @@ def test_python_that_is_here_is_used_without_a_note(tmp_path: Path, minor: str) 
 
     assert built.notes == ()
     assert python_says(built.python, "import sys; print('%d.%d' % sys.version_info[:2])") == minor
-    assert (Path(built.serve_path) / "httptools").is_dir()
 
 
 def test_package_that_does_not_exist_is_named_and_leaves_only_a_log(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.gateway.gateway_world import BEARER, KEY, World, deployment, route, run
+from verdazul.gateway.resources import LEEWAY_MS
 
 pytestmark = pytest.mark.e2e
 
+TIME_LEFT = "x-envoy-expected-rq-timeout-ms"
 GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -154,6 +156,7 @@ def test_the_instance_sees_no_key_and_only_our_own_control_headers(tmp_path: Pat
                 "x-verdazul-max-queue-wait-ms": "999999",
                 "x-envoy-upstream-rq-timeout-ms": "1",
                 "x-envoy-max-retries": "9",
+                TIME_LEFT: "1",
                 "x-request-id": "chosen-by-the-caller",
                 "x-custom": "kept",
             }
@@ -166,8 +169,23 @@ def test_the_instance_sees_no_key_and_only_our_own_control_headers(tmp_path: Pat
         assert KEY not in str(seen)
         assert seen["x-verdazul-max-queue-wait-ms"] == "321"
         assert seen["x-custom"] == "kept"
-        assert not [name for name in seen if name.startswith("x-envoy-")]
+        assert [name for name in seen if name.startswith("x-envoy-")] == [TIME_LEFT]
         assert seen["x-request-id"] == answer.headers["x-request-id"]
+
+    run(test())
+
+
+def test_the_instance_is_told_how_long_the_caller_waits(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with World.open(tmp_path) as world:
+            blue = await world.upstream("blue")
+            await world.plane.publish(
+                "credit", route(deployment("blue", blue.address, timeout_ms=4321))
+            )
+
+            await world.ask("/score", {**BEARER, TIME_LEFT: "9", "x-envoy-original-path": "/no"})
+
+        assert blue.seen[0][TIME_LEFT] == str(4321 + LEEWAY_MS)
 
     run(test())
 

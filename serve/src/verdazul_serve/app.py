@@ -185,9 +185,15 @@ class Waiting:
         answer = error(429, self._app.no_worker())
         self._reply.send(Answer(429, (*answer.headers, NO_WORKER), answer.body))
 
-    def lost(self, why: str) -> None:
+    def refused(self, why: str) -> None:
+        self._reply.send(error(503, why))
+
+    def lost(self, why: str, exchange: Exchange) -> None:
+        reply = self._reply
+        if exchange is not self.exchange:
+            reply = Reply(self._app, exchange, response_ids(exchange.request), is_logged=True)
         message = f"The worker process died while it ran this request: {why}."
-        self._reply.send(error(500, message, run_failed=True))
+        reply.send(error(500, message, run_failed=True))
 
 
 class _Stdout:

@@ -12,9 +12,11 @@ Numbers are written by one side each. What must not be torn apart is guarded by 
 from __future__ import annotations
 
 import mmap
+import resource
 import struct
 
-CONNECTIONS = 1024  # that a worker can have at the same time
+CONNECTIONS = 1024  # that a worker can have at the same time, if it may have that many open
+_FEWEST = 4
 LOG_BYTES = 1 << 16
 _NUMBERS = 16
 _COUNTERS = 128
@@ -37,16 +39,20 @@ class At:
     TAKEN = 4  # parent: loans up to this serial number are its own again unless in hand
     STOP = 5  # parent: the number (see RUNS) of the call to be broken off
     PACE = 6  # worker: seconds a call takes, averaged; 0 before the first
-    CLOSING = 8  # parent: not 0 when connections are to end with their next answer
     ALIVE = 7  # worker: its last sign of life while a call runs
+    CLOSING = 8  # parent: not 0 when connections are to end with their next answer
+    DUE = 9  # worker: when the caller of the one that runs stops waiting; 0 or inf if never
 
 
 class Hand:
-    """The byte of a connection."""
+    """The byte of a connection: what a death of the worker would mean for it."""
 
     CLEAN = 0  # nothing of it has been read that was not answered in full
-    HELD = 1  # its request is being run
+    HELD = 1  # the request that it was lent with is being run
     ANSWERING = 2  # bytes of the answer may be out
+    READING = 3  # bytes may have been read
+    FOLLOWING = 4  # a request that only the worker knows is being run
+    ANSWERED = 5  # the answer is out; as good as CLEAN, but not to be taken before that
 
 
 class Boards:
@@ -55,6 +61,7 @@ class Boards:
     def __init__(self, count: int) -> None:
         self._memory = mmap.mmap(-1, SIZE * count)
         self._count = count
+        self._connections = _connections()
 
     def __len__(self) -> int:
         return self._count
@@ -62,13 +69,22 @@ class Boards:
     def __getitem__(self, number: int) -> Board:
         if not 0 <= number < self._count:
             raise IndexError(number)
-        return Board(memoryview(self._memory)[SIZE * number : SIZE * (number + 1)])
+        page = memoryview(self._memory)[SIZE * number : SIZE * (number + 1)]
+        return Board(page, self._connections)
+
+
+def _connections() -> int:
+    """Half of what a process may have open: the other half is for the script."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    is_limited = most != resource.RLIM_INFINITY
+    return max(_FEWEST, min(CONNECTIONS, most // 2)) if is_limited else CONNECTIONS
 
 
 class Board:
     """One page: `numbers`, `counters` and `hands` are written to as they are."""
 
-    def __init__(self, page: memoryview) -> None:
+    def __init__(self, page: memoryview, connections: int = CONNECTIONS) -> None:
+        self.connections = connections
         middle = 8 * _NUMBERS
         self.numbers = page[:middle].cast("d")
         self.counters = page[middle:_BYTES_AT].cast("d")
@@ -79,7 +95,7 @@ class Board:
         """For the next worker: everything but the counters, which go on."""
         self.numbers[:] = memoryview(bytes(8 * _NUMBERS)).cast("d")
         self.hands[:] = bytes(CONNECTIONS)
-        self.log.take()
+        self.log.clear()
 
 
 class Lines:
@@ -100,10 +116,12 @@ class Lines:
         _LENGTH.pack_into(self._place, 0, self._used)
         return True
 
-    def take(self) -> bytes:
-        """All of them; afterwards there are none. Also for a reader that did not write them."""
+    def all(self) -> bytes:
+        """Also for a reader that did not write them."""
         (used,) = _LENGTH.unpack_from(self._place)
-        data = bytes(self._place[_LENGTH.size : _LENGTH.size + used])
+        return bytes(self._place[_LENGTH.size : _LENGTH.size + used])
+
+    def clear(self) -> None:
+        """They are written."""
         _LENGTH.pack_into(self._place, 0, 0)
         self._used = 0
-        return data

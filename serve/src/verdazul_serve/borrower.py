@@ -30,8 +30,11 @@ _KEEP_SECONDS = 0.25  # an idle connection goes home after so long
 _FLUSH_SECONDS = 0.02  # and log lines are written out after so long without work
 _SWEEP_SECONDS = 1.0
 _MOST_EVENTS = 64
+_MOST_MESSAGES = 8  # heard before those have their turn whose connections are kept
 _PIECE = 1 << 16
-_PATIENCE_SECONDS = 0.001  # for the rest of a request that has begun to arrive
+_PATIENCE_SECONDS = 0.001  # for the next piece of a request that has begun to arrive
+_LONGEST_SECONDS = 0.005  # and for all of it: others wait
+_MOST_READ = 1 << 20  # and as much of it: the parent is better at what is large
 
 
 class Kept:
@@ -125,7 +128,7 @@ class Borrower:
     # what the parent says
 
     def _hear(self) -> None:
-        while True:
+        for _ in range(_MOST_MESSAGES):
             try:
                 message = messages.receive(self._link)
             except BlockingIOError:
@@ -158,19 +161,19 @@ class Borrower:
 
     def _read(self, kept: Kept, now: float) -> None:
         """Serve the request that has come on a kept connection, or give it back as it is."""
+        self._hands[kept.slot] = Hand.READING
         data = _receive(kept.sock)
-        if data is None:
-            return
-        if not data:
-            self._gone(kept, broken=False)
-            return
-        request = self._quick.read(data)
-        if request is None:
+        request = self._quick.read(data) if data else None
+        if data and request is None:
             request, data = _whole_request(kept, data)
         if request is None or not self._desk.serves(request, now):
-            self._back(kept, unread=data)
+            if data:
+                self._back(kept, unread=data)
+            elif data is not None:
+                self._gone(kept, broken=False)
+            self._hands[kept.slot] = Hand.CLEAN
             return
-        self._hands[kept.slot] = Hand.HELD
+        self._hands[kept.slot] = Hand.FOLLOWING
         close = not request.keep_alive
         self._serve(kept, Order(request, kept.sock, kept.slot, arrived=now, close=close))
 
@@ -271,18 +274,20 @@ def _receive(sock: socket.socket) -> bytes | None:
         return b""
 
 
-def _whole_request(kept: Kept, data: bytes) -> tuple[Request | None, bytes]:
+def _whole_request(kept: Kept, first: bytes) -> tuple[Request | None, bytes]:
     """The one request that the bytes are, if they are that, and all bytes that were read."""
-    reader = kept.reader
-    events = reader.feed(data)
-    while not events and reader.stage is Stage.BODY:
+    reader, read, size = kept.reader, [first], len(first)
+    events = reader.feed(first)
+    given_up = time.monotonic() + _LONGEST_SECONDS
+    while not events and reader.stage is Stage.BODY and size < _MOST_READ:
         more = _receive(kept.sock)
-        if more is None and not polling.readable(kept.fd, _PATIENCE_SECONDS):
-            break
-        if more == b"":
-            break
         if more:
-            data += more
+            read.append(more)
+            size += len(more)
             events = reader.feed(more)
+        elif more is not None or not polling.readable(kept.fd, _PATIENCE_SECONDS):
+            break
+        if time.monotonic() > given_up:
+            break
     is_whole = len(events) == 1 and isinstance(events[0], Request) and reader.stage is Stage.IDLE
-    return (events[0] if is_whole else None), data  # type: ignore[return-value]
+    return (events[0] if is_whole else None), b"".join(read)  # type: ignore[return-value]

@@ -14,14 +14,16 @@ from collections import deque
 from collections.abc import Callable
 
 from verdazul_serve import wire
-from verdazul_serve.answers import Answer, error
+from verdazul_serve.answers import INTERNAL, Answer, error
 from verdazul_serve.exchange import Exchange
+from verdazul_serve.logs import server as log
 from verdazul_serve.reading import Limits, Refusal, Request, Stage, WantsContinue
 from verdazul_serve.transport import Transport
 
 _PIPELINE = 8  # requests held behind the running one before reading pauses
 _LINGER_SECONDS = 2.0  # a refused client may still be sending: closing at once loses the answer
-_FRESH_SECONDS = 0.3  # a client that has just connected gets so long when the server stops
+_FRESH_SECONDS = 0.3  # a client that was not told gets so long when the server stops
+_UNKNOWN = Request("POST", "/score", (), b"", keep_alive=False)
 
 
 class Connection:
@@ -133,14 +135,30 @@ class Connection:
         self._served -= 1
         self._resume()
 
+    def follow(self) -> Exchange:
+        """What the worker ran was not what it was lent with, but a later request, which only it
+        has read: the exchange for its answer, after which nothing more is known.
+        """
+        self._is_lent = False
+        self._active = Exchange(_UNKNOWN, self, time.monotonic())
+        return self._active
+
     def returned(self, *, unsent: bytes = b"", unread: bytes = b"", close: bool = False) -> None:
         """The worker has answered; there may be output left over, and input."""
         self._is_lent = False
-        self._transport.stop_watching()
+        self._active = None
         self._transport.write(unsent)
-        self._finish(keep=not close)
-        if unread and not self._closing:
+        if self._transport.is_closed:
+            return
+        if close or self._ended:
+            self._close()
+            return
+        if unread:
             self.data_received(unread)
+        else:
+            self._resume()
+        if self._connections.draining:
+            self.drain()
 
     def gone(self, *, broken: bool) -> None:
         """The worker found it closed, or has broken it (`broken`: the other side must see that)."""
@@ -159,12 +177,11 @@ class Connection:
         self._transport.abort()
 
     def drain(self) -> None:
-        """The server stops: close when what has been received is answered."""
-        if self._is_lent or self._active or self._waiting or self._closing:
-            return
-        if self._served or self._reader.stage is not Stage.IDLE:
-            self._close_when_idle()
-        else:
+        """The server stops: close when what has been received is answered.
+
+        A request may be on its way to a client's connection that nobody has called closed.
+        """
+        if not (self._is_lent or self._active or self._waiting or self._closing):
             self._loop.call_later(_FRESH_SECONDS, self._close_when_idle)
 
     # the inside
@@ -210,7 +227,7 @@ class Connection:
                 self._refuse(item)
             else:
                 self._active = Exchange(item, self, arrived)
-                self._application(self._active)
+                self._begin(self._active)
         self._pumping = False
         if self._closing or self._is_lent:
             return
@@ -219,6 +236,14 @@ class Connection:
         if self._continue_due and not self._active:
             self._continue_due = False
             self._transport.write(wire.CONTINUE)
+
+    def _begin(self, exchange: Exchange) -> None:
+        """A fault of ours costs one answer, not the connection and all that waits on it."""
+        try:
+            self._application(exchange)
+        except Exception:  # noqa: BLE001  # whatever it is, the next request must not suffer
+            log.exception("%s %s", exchange.request.method, ascii(exchange.request.target))
+            exchange.send(error(500, INTERNAL))
 
     def _refuse(self, refusal: Refusal) -> None:
         request = Request("", "", (), b"", keep_alive=False)

@@ -35,6 +35,7 @@ QUEUE_WAIT = b"x-verdazul-max-queue-wait-ms"
 TIME_LEFT = b"x-envoy-expected-rq-timeout-ms"  # Envoy tells how long it will wait
 NO_WORKER = ("ms-azureml-model-error-reason", "too_many_pending_request")
 _NO_LIMIT = float("inf")
+_MOST_DIGITS = 9  # over a month of milliseconds
 _PACE_WEIGHT = 0.2
 _CALLER_LEFT = 499  # in log and metrics only: nobody receives it
 
@@ -42,12 +43,14 @@ _CALLER_LEFT = 499  # in log and metrics only: nobody receives it
 class Order:
     """One request to be answered on a socket.
 
-    `close`: the connection ends with it; `is_last`: no other is known to follow.
+    `close`: the connection ends with it; `is_last`: no other is known to follow; `due`: when its
+    caller stops waiting.
     """
 
     __slots__ = (
         "arrived",
         "close",
+        "due",
         "ids",
         "is_last",
         "marks",
@@ -76,6 +79,8 @@ class Order:
         self.ids: Pairs = ()
         self.marks = context.NOTHING
         self.started = arrived
+        left = request.fields.get(TIME_LEFT)
+        self.due = _NO_LIMIT if left is None else arrived + _seconds(left)
 
 
 class Done(NamedTuple):
@@ -110,9 +115,11 @@ class Desk:
         self._timeout = scorer.timeout_ms / 1000 or _NO_LIMIT
         self._access = logs.AccessLog(self)
         self.has_lines = False
+        self._is_copy = False  # in a process that the script has forked
         self._writing = threading.Lock()
         self._methods = scorer.script.methods
         logs.before_emit(self.flush)
+        os.register_at_fork(after_in_child=self._become_copy)
 
     # the log
 
@@ -123,17 +130,16 @@ class Desk:
                 self.has_lines = True
                 return
         self.flush()
-        os.write(1, line)
+        _write_out(line)
 
     def flush(self) -> None:
         """Write out what is there: before any other line, and when there is time."""
         if not self.has_lines:
             return
         with self._writing:  # threads of the script write log lines, too
+            _write_out(self._lines.all())
+            self._lines.clear()  # only now: should we die meanwhile, the parent writes them
             self.has_lines = False
-            data = self._lines.take()
-            while data:
-                data = data[os.write(1, data) :]
 
     def close(self) -> None:
         self.flush()
@@ -167,24 +173,39 @@ class Desk:
         order.marks = marks(request, order.ids)
         context.enter(order.marks)
         try:
+            if order.due <= order.started:
+                return self._left(order)
             outcome = self._scorer.score(self._shown(request))
             if isinstance(outcome, Stream):
                 return self._stream(outcome, order)
         except CallerLeft:
             return self._left(order)
         finally:
-            context.leave()
             self._end(order)
+            context.leave()
         return self._send(outcome, order)
 
     def run_batch(self, orders: list[Order]) -> list[Done]:
-        """Answer many by one call."""
+        """Answer many by one call, but none that nobody waits for any more."""
         for order in orders:
             order.ids = self._ids(order)
             order.marks = marks(order.request, order.ids)
-            self._begin(order)
+            order.started = time.monotonic()
+        left = [o.due <= o.started or has_left(o.sock) for o in orders]
+        answered = iter(self._run_together([o for o, gone in zip(orders, left) if not gone]))
+        return [self._left(o) if gone else next(answered) for o, gone in zip(orders, left)]
+
+    def _run_together(self, orders: list[Order]) -> list[Done]:
+        if not orders:
+            return []
+        for order in orders[1:]:
+            self._meter.queued(order.started - order.arrived)
+        self._begin(orders[0])
+        self._numbers[At.DUE] = 0.0  # the others wait on
         try:
             outcomes = self._scorer.score_batch([self._shown(order.request) for order in orders])
+        except CallerLeft:
+            return [self._left(order) for order in orders]
         finally:
             self._end(orders[0])
         return [self._send(_no_stream(outcome), order) for order, outcome in zip(orders, outcomes)]
@@ -203,9 +224,13 @@ class Desk:
         order.marks = marks(request, order.ids)
         context.enter(order.marks)
         try:
+            if order.due <= order.started:
+                return self._left(order)
             outcome = await self._scorer.score_async(self._shown(request))
         except CallerLeft:
             return self._left(order)
+        finally:
+            self._end_copy()
         if not isinstance(outcome, Stream):
             return self._send(outcome, order)
         opening = self._replies.head(outcome, request, order.ids, keep=self._keeps(order))
@@ -221,22 +246,29 @@ class Desk:
     def _begin(self, order: Order) -> None:
         numbers = self._numbers
         started = order.started = time.monotonic()
-        left = order.request.fields.get(TIME_LEFT)
-        limit = started + self._timeout
-        if left is not None and left.isdigit() and int(left) > 0:
-            limit = min(limit, order.arrived + int(left[:10]) / 1000)
-        numbers[At.LIMIT] = limit
+        numbers[At.LIMIT] = started + self._timeout
+        numbers[At.DUE] = order.due
         numbers[At.RUNS] += 1.0
         numbers[At.ALIVE] = started
         numbers[At.STARTED] = started
         self._meter.queued(started - order.arrived)
 
     def _end(self, order: Order) -> None:
+        self._end_copy()
         numbers = self._numbers
         took = time.monotonic() - order.started
         pace = numbers[At.PACE]
         numbers[At.STARTED] = 0.0
         numbers[At.PACE] = pace + _PACE_WEIGHT * (took - pace) if pace else max(took, 1e-9)
+
+    def _become_copy(self) -> None:
+        self._is_copy, self.has_lines = True, False
+
+    def _end_copy(self) -> None:
+        """A process that run() forked, and that came back from it, must not answer as well."""
+        if self._is_copy:
+            log.error("run() returned in a process that it had forked, which ends here")
+            os._exit(1)
 
     @staticmethod
     def _ids(order: Order) -> Pairs:
@@ -259,12 +291,15 @@ class Desk:
     def _send(self, answer: Answer, order: Order) -> Done:
         keep = self._keeps(order)
         data = self._replies.whole(answer, order.request, order.ids, keep=keep)
-        self._hands[order.slot] = Hand.ANSWERING
+        hands, slot = self._hands, order.slot
+        before, hands[slot] = hands[slot], Hand.ANSWERING
         try:
             unsent = send_now(order.sock, data)
         except LinkLost:
-            self._hands[order.slot] = Hand.HELD
+            hands[slot] = before
             raise
+        if keep and not unsent:
+            hands[slot] = Hand.ANSWERED
         self._log(order, answer.status, str(len(answer.body)))
         if self._insights is not None:
             self._tell(answer, order)
@@ -315,7 +350,10 @@ class Desk:
         return True
 
     def _left(self, order: Order) -> Done:
+        """Nobody waits, or should: whoever asked for less time than it took may still read."""
         self._meter.count(metering.CALLERS_LEFT)
+        if time.monotonic() >= order.due:
+            return self._send(error(408, "The caller's time was up."), order)
         self._log(order, _CALLER_LEFT, "N/A")
         return Done(keep=False, is_broken=True)
 
@@ -338,3 +376,16 @@ def _no_stream(outcome: Answer | Stream) -> Answer:
         outcome.items.close()  # type: ignore[union-attr]
     log.error("a batched run() cannot stream: each of its results has to be a value")
     return error(500, INTERNAL)
+
+
+def _seconds(milliseconds: bytes) -> float:
+    """0 and nonsense mean no limit."""
+    is_number = milliseconds.isdigit() and len(milliseconds) <= _MOST_DIGITS
+    return (int(milliseconds) / 1000 if is_number else 0.0) or _NO_LIMIT
+
+
+def _write_out(lines: bytes) -> None:
+    """A log that cannot be written is no reason to stop serving."""
+    with contextlib.suppress(OSError):
+        while lines:
+            lines = lines[os.write(1, lines) :]

@@ -26,6 +26,8 @@ from verdazul_serve.requests import pack
 from verdazul_serve.traits import FAST_SECONDS
 
 _LOOK_SECONDS = 0.005
+_IN_HAND = frozenset({Hand.HELD, Hand.FOLLOWING, Hand.ANSWERING})
+_AT_REST = frozenset({Hand.CLEAN, Hand.ANSWERED})
 
 
 class Caller(Protocol):
@@ -37,8 +39,11 @@ class Caller(Protocol):
     def expired(self) -> None:
         """No worker was free in time."""
 
-    def lost(self, why: str) -> None:
-        """The worker died while it ran this."""
+    def refused(self, why: str) -> None:
+        """There is no worker, nor will there be one soon."""
+
+    def lost(self, why: str, exchange: Exchange) -> None:
+        """The worker died while it ran this, or another that came on the same connection."""
 
 
 class Lending:
@@ -66,6 +71,12 @@ class Lending:
             self._queue.pop()
             caller.expired()
 
+    def give_up(self, why: str) -> None:
+        """No worker will take what waits."""
+        waiting, self._queue = self._queue, deque()
+        for caller in waiting:
+            caller.refused(why)
+
     def withdraw(self, caller: Caller) -> None:
         """Nobody wants the answer."""
         if caller in self._queue:
@@ -76,7 +87,7 @@ class Lending:
         now = time.monotonic()
         while self._queue:
             free = [worker for worker in self._workers() if worker.has_room(now)]
-            if not free or not self._lend(min(free, key=_burden)):
+            if not any(self._lend(worker) for worker in sorted(free, key=_burden)):
                 break
         self._keep_looking()
 
@@ -99,17 +110,17 @@ class Lending:
         """It is dead: what it had is answered, taken back, or put at the head of the queue."""
         self._stopped.pop(worker, None)
         for loan in sorted(worker.loans.values(), key=lambda loan: loan.serial, reverse=True):
-            hand = worker.board.hands[loan.slot]
+            hand, connection = worker.board.hands[loan.slot], loan.exchange.connection
             worker.end_loan(loan)
-            if not worker.was_seen(loan):
+            if hand in _AT_REST or not worker.was_seen(loan):
                 self._recover(worker, loan)
             elif hand == Hand.HELD:
-                loan.exchange.connection.take_back()
-                loan.waiter.lost(why)
-            elif hand == Hand.ANSWERING:
-                loan.exchange.connection.gone(broken=True)
+                connection.take_back()
+                loan.waiter.lost(why, loan.exchange)
+            elif hand == Hand.FOLLOWING:
+                loan.waiter.lost(why, connection.follow())
             else:
-                self._recover(worker, loan)
+                connection.gone(broken=True)
         self._loop.call_soon(self.pump)
 
     def return_all(self) -> None:
@@ -122,17 +133,17 @@ class Lending:
 
     def _lend(self, worker: Worker) -> bool:
         caller = self._queue.popleft()
+        if caller.exchange.connection.socket.fileno() < 0:
+            return True  # its client has just been found to be gone
         meta, body = pack(caller.exchange.request)
         message = Message(Kind.LEND, at=caller.exchange.arrived, meta=meta, body=body)
         try:
-            worker.lend(caller.exchange, caller, message)
+            loan = worker.lend(caller.exchange, caller, message)
         except (BlockingIOError, LinkLost):
             self._queue.appendleft(caller)
             return False
         if worker.traits.is_async:
-            self._watch(
-                worker, worker.loans[max(worker.loans, key=lambda s: worker.loans[s].serial)]
-            )
+            self._watch(worker, loan)
         return True
 
     def _keep_looking(self) -> None:
@@ -149,14 +160,17 @@ class Lending:
         self.pump()
 
     def _look_at(self, worker: Worker, now: float) -> None:
-        numbers = worker.board.numbers
+        numbers, hands = worker.board.numbers, worker.board.hands
+        call = numbers[At.RUNS]  # read first: what else is read may be of the next one, no harm
         running_for = worker.running_for(now)
-        if now >= numbers[At.LIMIT] > 0 and running_for:
-            self._stop(worker)
+        is_over = now >= numbers[At.LIMIT] > 0 or now >= numbers[At.DUE] > 0
+        if is_over and running_for:
+            self._stop(worker, call)
         if running_for >= FAST_SECONDS:
             self._take_back(worker)
             for loan in tuple(worker.loans.values()):
-                self._watch(worker, loan)
+                if hands[loan.slot] in _IN_HAND:
+                    self._watch(worker, loan)
 
     def _take_back(self, worker: Worker) -> None:
         """Everything that the worker is not working on, which is all but what it runs."""
@@ -186,20 +200,19 @@ class Lending:
         loan.exchange.connection.when_left(lambda: self._left(worker, loan))
 
     def _left(self, worker: Worker, loan: Loan) -> None:
+        call = worker.board.numbers[At.RUNS]
         if worker.loans.get(loan.slot) is not loan:
             return
         if worker.traits.is_async:
             worker.tell(Kind.CANCEL, loan.slot, loan.serial)
-        elif worker.traits.together == 1:  # a batch has other callers
-            self._stop(worker)
+        elif worker.traits.together == 1 and worker.board.hands[loan.slot] in _IN_HAND:
+            self._stop(worker, call)  # a batch, of more than one, has other callers
 
-    def _stop(self, worker: Worker) -> None:
-        """Break off the call that runs, once."""
-        numbers = worker.board.numbers
-        call = numbers[At.RUNS]
+    def _stop(self, worker: Worker, call: float) -> None:
+        """Break off that call, once; if it is over meanwhile nothing happens."""
         if self._stopped.get(worker) != call:
             self._stopped[worker] = call
-            numbers[At.STOP] = call
+            worker.board.numbers[At.STOP] = call
             self._kill(worker, BREAK_SIGNAL)
 
     def _expire(self, now: float) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from verdazul_serve import messages
 from verdazul_serve.backoff import Backoff
-from verdazul_serve.board import CONNECTIONS, At, Board, Hand
+from verdazul_serve.board import At, Board, Hand
 from verdazul_serve.exchange import Exchange
 from verdazul_serve.messages import Flag, Kind, LinkLost, Message
 from verdazul_serve.traits import FAST_SECONDS, Traits
@@ -23,6 +23,7 @@ from verdazul_serve.turn import Turn
 from verdazul_serve.zygote import Nursery
 
 _FAST_CREDIT = 64  # loans on their way to a fast worker
+_PASSING_SHARE = 16  # one slot of so many is for requests whose connections are not kept
 
 
 @dataclass
@@ -63,7 +64,8 @@ class Worker:
         self.loans: dict[int, Loan] = {}  # by slot
         self._owner = owner
         self._link = link
-        self._free_slots = list(range(CONNECTIONS))
+        self._free_slots = list(range(board.connections))
+        self._passing = max(1, board.connections // _PASSING_SHARE)
         self._last_serial = 0
         self._last_lent = 0.0
         self._loop = asyncio.get_running_loop()
@@ -118,10 +120,11 @@ class Worker:
         hands = self.board.hands
         return sum(1 for slot in self.loans if hands[slot])
 
-    def lend(self, exchange: Exchange, waiter: Any, request: Message) -> None:
+    def lend(self, exchange: Exchange, waiter: Any, request: Message) -> Loan:
         """Send the connection. Raises BlockingIOError when its socket is full, and LinkLost."""
         slot, serial = self._free_slots[-1], self._last_serial + 1
         may_keep, close = exchange.connection.lend()
+        may_keep = may_keep and len(self._free_slots) > self._passing
         flags = Flag.MAY_KEEP * may_keep | Flag.CLOSE * close
         descriptor = exchange.connection.socket.fileno()
         try:
@@ -135,7 +138,8 @@ class Worker:
         self._free_slots.pop()
         self._last_serial = serial
         self._last_lent = time.monotonic()
-        self.loans[slot] = Loan(slot, serial, exchange, waiter)
+        loan = self.loans[slot] = Loan(slot, serial, exchange, waiter)
+        return loan
 
     def end_loan(self, loan: Loan) -> None:
         """The connection is ours again."""

@@ -97,13 +97,14 @@ class Pool:
 
     def restart(self) -> None:
         """End every worker and start from the script as it is now (--reload)."""
-        self._mother, mother = None, self._mother
+        mother = self._mother
         for worker in tuple(self._workers.values()):
             worker.doom = worker.doom or "the script has changed"
-            worker.backoff = Backoff(0.0)
+            worker.backoff = Backoff()
             self._kill(worker, signal.SIGKILL)
-        if mother:
-            mother.close()
+        if mother:  # it ends when its socket closes, and nobody is left to tell of its children
+            self._loop.remove_reader(mother.control)
+            self._lost(mother)
 
     async def close(self, *, seconds: float) -> None:
         """End every worker: idle ones by themselves, the others by SIGKILL."""
@@ -240,6 +241,8 @@ class Pool:
         is_hopeless = self._failed_starts >= _FAILED_STARTS and not self.ready
         if self._survives_failures:
             log.error("%s", problem)
+            if not self.ready:
+                self.lending.give_up(str(problem))
         elif not self._has_booted or is_hopeless:
             self._on_fatal(problem)
         else:
@@ -277,7 +280,7 @@ class Pool:
             return
         del self._workers[number]
         worker.bury()
-        _write_out(worker.board.log.take())
+        _write_out(worker.board.log.all())
         how = worker.doom or self._describe(worker)
         self.lending.settle(worker, how)
         if self._stopping:

@@ -76,7 +76,7 @@ class Replies:
         if self._origins:
             headers = cors.merged(headers, self._origins, request)
         if len(headers) > _OWN_HEADERS:
-            ours = {name.lower() for name, _ in ids}
+            ours = {name for name, _ in ids}  # in lower case, but for TraceId, which adds up
             headers = tuple(pair for pair in headers if pair[0].lower() not in ours)
         return (*headers, *self._version, *ids)
 

@@ -51,6 +51,10 @@ class Transport:
         self._says_eof = False
         self.resume_reading()
 
+    @property
+    def is_closed(self) -> bool:
+        return self._is_closed
+
     # reading
 
     def is_reading(self) -> bool:
@@ -62,6 +66,7 @@ class Transport:
             self._loop.remove_reader(self.socket)
 
     def resume_reading(self) -> None:
+        self.stop_watching()
         if not self._is_reading and self._may_read and not self._is_closed:
             self._is_reading = True
             self._loop.add_reader(self.socket, self._read)
@@ -155,6 +160,8 @@ class Transport:
     def _write_queued(self) -> None:
         sent = self._send(self._queued)
         del self._queued[:sent]
+        if self._queued and sent:
+            self._listener.pause_writing()  # still, but not for as long as before
         if self._is_closed or self._queued:
             return
         self._loop.remove_writer(self.socket)

@@ -57,6 +57,8 @@ def serve(birth: Birth, boards: Boards, settings: Settings, *, parent: int) -> i
 
 
 def _serve(birth: Birth, boards: Boards, settings: Settings) -> int:
+    if settings.reload:
+        sys.dont_write_bytecode = True  # it is told apart by size and second: not enough here
     before = sharing.open_things()
     began = time.monotonic()
     insights = Insights(settings)

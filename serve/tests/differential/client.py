@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 _SECONDS = 15.0
 _NO_BODY = (204, 304)
+BROKEN = "the body broke off"
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _chunks(stream: BinaryIO) -> bytes:
     while True:
         line = stream.readline()
         if not line.endswith(b"\r\n"):
-            raise FramingError("the body broke off")
+            raise FramingError(BROKEN)
         size = int(line, 16)
         chunk, end = stream.read(size), stream.read(2)
         if len(chunk) != size or end != b"\r\n":

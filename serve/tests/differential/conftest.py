@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 from serve.tests.differential.runner import Runner, runner
 from serve.tests.differential.table import Boot, Group
 

@@ -45,6 +45,7 @@ class Outcome:
     interim: tuple[int, ...] = ()
     fault: str = ""
     posts: tuple[str, ...] = ()
+    closes: bool = False  # the connection, after the answer; no part of `lines`
 
     def lines(self) -> list[str]:
         """The whole as text, so that a difference is one line of it."""
@@ -63,7 +64,8 @@ def outcome(case: Case, reply: Reply, posts: tuple[Post, ...] = ()) -> Outcome:
     body = _canonical(reply.body) if case.body == "json" else reply.body
     headers = tuple(_comparable(case, reply))
     told = tuple(_post(post) for post in posts)
-    return Outcome(reply.status, headers, body, reply.interim, reply.fault, told)
+    closes = "close" in reply.values("connection")
+    return Outcome(reply.status, headers, body, reply.interim, reply.fault, told, closes)
 
 
 def shown(body: bytes) -> list[str]:

@@ -86,20 +86,25 @@ class Runner:
         return Ends(*_both(lambda is_ours: self._await_end(boot.world, is_ours=is_ours)))
 
     def _ask(self, group: Group, *, is_ours: bool) -> Outcomes:
-        with Sink() as sink, self._room(group.world, sink=sink.port) as room:
-            with self._server(room, group.world, is_ours=is_ours) as (server, address):
-                code = servers.await_start(server, address)
-                assert code is None, f"it ended with {code}:\n{room.log}"
-                return {
-                    case.name: outcome(case, ask(address, case.request), sink.take(case.posts))
-                    for case in group.cases
-                }
+        with (
+            Sink() as sink,
+            self._room(group.world, sink=sink.port) as room,
+            self._server(room, group.world, is_ours=is_ours) as (server, address),
+        ):
+            code = servers.await_start(server, address, room)
+            assert code is None, f"it ended with {code}:\n{room.log}"
+            return {
+                case.name: outcome(case, ask(address, case.request), sink.take(case.posts))
+                for case in group.cases
+            }
 
     def _await_end(self, world: World, *, is_ours: bool) -> Ended:
-        with self._room(world, sink=0) as room:
-            with self._server(room, world, is_ours=is_ours) as (server, address):
-                code = servers.await_start(server, address)
-                return Ended(code, room.log)
+        with (
+            self._room(world, sink=0) as room,
+            self._server(room, world, is_ours=is_ours) as (server, address),
+        ):
+            code = servers.await_start(server, address, room)
+            return Ended(code, room.log)
 
     @contextlib.contextmanager
     def _room(self, world: World, *, sink: int) -> Iterator[Room]:

@@ -150,7 +150,7 @@ def listen() -> socket.socket:
     return socket.create_server(("127.0.0.1", 0), backlog=128)
 
 
-def await_start(server: Started, address: tuple[str, int]) -> int | None:
+def await_start(server: Started, address: tuple[str, int], room: Room) -> int | None:
     """None once it is healthy, its exit code when it has ended.
 
     The original answers nothing before it is ready, ours says so.
@@ -160,7 +160,10 @@ def await_start(server: Started, address: tuple[str, int]) -> int | None:
         code = server.poll()
         return () if code is None and not _is_healthy(address) else (code,)
 
-    reached: tuple[int | None] = eventually(state, seconds=_BOOT_SECONDS)
+    try:
+        reached: tuple[int | None] = eventually(state, seconds=_BOOT_SECONDS)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{room.log}") from None
     return reached[0]
 
 

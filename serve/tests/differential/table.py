@@ -10,6 +10,11 @@ from typing import Literal
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
+def words(text: str) -> tuple[str, ...]:
+    """Names written as one text, for tables that are read and not counted."""
+    return tuple(text.split())
+
+
 @dataclass(frozen=True)
 class World:
     """A folder with a script, and the variables a server is started with.

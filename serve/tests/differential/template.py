@@ -49,7 +49,7 @@ def main(path: str) -> None:
     with socket.socket(socket.AF_UNIX) as orders:
         orders.bind(path)
         orders.listen()
-        while orders in select.select([orders, sys.stdin], [], [])[0]:
+        while orders.fileno() in select.select([orders.fileno(), 0], [], [])[0]:
             connection = orders.accept()[0]
             with connection:
                 if not os.fork():
@@ -67,7 +67,7 @@ def keep(connection: socket.socket) -> None:
         become(json.loads(line), descriptors[0])
     os.close(descriptors[0])
     watch = os.pidfd_open(pid)
-    if watch not in select.select([watch, connection], [], [])[0]:
+    if watch not in select.select([watch, connection.fileno()], [], [])[0]:
         os.killpg(pid, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     with contextlib.suppress(ProcessLookupError):
@@ -89,7 +89,7 @@ def become(order: dict[str, Any], descriptor: int) -> None:
     os.environ.update(order["environ"], LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
     os.chdir(order["cwd"])
     sys.argv = order["argv"]
-    from azureml_inference_server_http.amlserver import run
+    from azureml_inference_server_http.amlserver import run  # type: ignore[import-not-found]  # not ours
 
     run()
     sys.exit()

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from verdazul_azmlinfsrv import __version__, arguments, banner, environment, gunicorn
 
 KEY = "12345678-1234-1234-1234-123456789abc"

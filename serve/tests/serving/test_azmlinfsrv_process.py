@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from verdazul_azmlinfsrv import __version__, arguments
 
 from .process import ECHO, SOURCE, eventually

@@ -13,7 +13,7 @@ from .loading import logged, request
 
 ALLOW = "Access-Control-Allow-Origin"
 VARY = ("Vary", "Origin")
-A, B = "http://a.com", "https://b.com"
+A, B = "http://a.test", "https://b.test"
 
 
 def headers(origins: tuple[str, ...], origin: str | None = None) -> cors.Pairs:
@@ -35,9 +35,9 @@ def headers(origins: tuple[str, ...], origin: str | None = None) -> cors.Pairs:
         ((B, A), B, ((ALLOW, B), VARY)),
         ((B, A), "http://evil", ()),
         (("*", A), None, ((ALLOW, "*"),)),
-        ((r"https://.*\.a\.com",), "https://x.a.com", ((ALLOW, "https://x.a.com"), VARY)),
-        ((r"https://.*\.a\.com",), "https://x.a.com.evil", ()),
-        ((r"https://.*\.a\.com",), None, ()),
+        ((r"https://.*\.a\.test",), "https://x.a.test", ((ALLOW, "https://x.a.test"), VARY)),
+        ((r"https://.*\.a\.test",), "https://x.a.test.invalid", ()),
+        ((r"https://.*\.a\.test",), None, ()),
     ],
 )
 def test_an_origin_is_allowed_when_it_is_listed(
@@ -60,7 +60,7 @@ def test_no_origin_at_all_is_repeated_unless_something_allows_it(
 
 def test_an_expression_that_is_none_allows_nobody_and_is_told_once() -> None:
     with logged("azmlinfsrv") as lines:
-        added = [headers(("*.untold.com",), "http://x.untold.com") for _ in range(2)]
+        added = [headers(("*.untold.com",), "http://x.untold.test") for _ in range(2)]
 
     assert added == [(), ()]
     assert [line.partition(";")[0] for line in lines] == [

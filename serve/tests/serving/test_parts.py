@@ -8,17 +8,14 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verdazul_serve import frames, settings
+from verdazul_serve import messages, settings
 from verdazul_serve.__main__ import hide_working_directory
 from verdazul_serve.backoff import FIRST_SECONDS, LONGEST_SECONDS, Backoff
 from verdazul_serve.failure import Problem
-from verdazul_serve.frames import Kind
+from verdazul_serve.messages import Kind
 from verdazul_serve.reading import Event, Reader, Refusal, Request
 from verdazul_serve.settings import Settings
 from verdazul_serve.wire import date
-
-META = st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3)
-FRAMES = st.lists(st.tuples(st.sampled_from(Kind), META, st.binary(max_size=20000)), max_size=5)
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
@@ -26,16 +23,16 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
     return [data[start:end] for start, end in zip([0, *ends], [*ends, len(data)])]
 
 
-@given(FRAMES, st.lists(st.integers(0, 10**6), max_size=8))
-def test_frames_survive_any_cutting(
-    messages: list[tuple[Kind, dict[str, str], bytes]], places: list[int]
-) -> None:
-    stream = b"".join(piece for message in messages for piece in frames.encode(*message))
-    decoder = frames.Decoder()
+@given(st.sampled_from(Kind), st.integers(0, 1023), st.binary(max_size=70000), st.binary())
+def test_messages_arrive_as_they_were_sent(kind: Kind, slot: int, meta: bytes, body: bytes) -> None:
+    ours, theirs = messages.socketpair()
+    with ours, theirs:
+        sent = messages.Message(kind, slot, 7, len(body), 3, 1.5, meta, body)
+        messages.send(ours, sent)
 
-    heard = [frame for piece in cut(stream, places) for frame in decoder.feed(piece)]
-
-    assert [tuple(frame) for frame in heard] == messages
+        assert messages.receive(theirs) == sent
+        ours.close()
+        assert messages.receive(theirs) is None
 
 
 REQUESTS = st.lists(

@@ -187,7 +187,7 @@ def test_unknown_keys_of_the_file_make_one_warning_and_other_variables_none(
     content = {"WORKER_COUNT": 1, "architectures": ["Bert"], "VERDAZUL_LISTEN_FD": 3}
     path = write(tmp_path / "config.json", content)
 
-    told = read(tmp_path, SOMETHING_ELSE="1", HOME="/root")
+    told = read(tmp_path, SOMETHING_ELSE="1", HOME="/home")
 
     (warning,) = told.warnings
     keys = "'architectures', 'VERDAZUL_LISTEN_FD'"

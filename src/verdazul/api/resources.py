@@ -18,6 +18,7 @@ from verdazul.core.route import weight_of
 from verdazul.model.arm import deployment_to_arm, endpoint_to_arm
 from verdazul.model.errors import Problem
 from verdazul.model.events import Event
+from verdazul.model.names import endpoint_path
 from verdazul.model.status import ProvisioningState, Status
 
 TYPE = "Microsoft.MachineLearningServices/workspaces"
@@ -35,7 +36,7 @@ def deployment_id(links: Links, endpoint: str, name: str) -> str:
 
 def scoring_base(links: Links, name: str) -> str:
     """Where an endpoint answers; any path below it is forwarded."""
-    return f"{links.address}/api/v1/endpoint/{name}"
+    return f"{links.address}{endpoint_path(name)}"
 
 
 def endpoint_resource(links: Links, view: EndpointView) -> dict[str, Any]:
@@ -49,6 +50,8 @@ def endpoint_resource(links: Links, view: EndpointView) -> dict[str, Any]:
         "scoringUri": f"{scoring_base(links, record.name)}/score",
         "provisioningState": state_of(record, view.status),
     }
+    if any(state.memory.last_good for state in view.deployments):  # one has served, and says it
+        resource["properties"]["swaggerUri"] = f"{scoring_base(links, record.name)}/swagger.json"
     return resource | {
         "id": endpoint_id(links, record.name),
         "name": record.name,

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from verdazul.compute.folder import Folder
-from verdazul.core.instance import Launch
+from verdazul.core.instance import InstanceId, Launch
+from verdazul.model.names import endpoint_path
 
 # What an instance sees of ours: enough to find programs, files, time and graphics cards.
 INHERITED = (
@@ -27,6 +28,7 @@ INHERITED = (
     "NVIDIA_VISIBLE_DEVICES",
 )
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
+_LAST_SECONDS = 5.0  # of the grace: for ending workers, once requests have had their time
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _BOOT = (
     "import sys; sys.path.append({serve_path!r}); from verdazul_serve.__main__ import main; main()"
@@ -38,17 +40,22 @@ def command(launch: Launch) -> list[str]:
     return [launch.python, "-c", _BOOT.format(serve_path=launch.serve_path)]
 
 
-def environment(launch: Launch, folder: Folder, *, ours: Mapping[str, str]) -> dict[str, str]:
+def environment(
+    launch: Launch, folder: Folder, *, ours: Mapping[str, str], workspace: str = ""
+) -> dict[str, str]:
     """Ours first, then the user's variables, then the contract that nobody may change."""
     return {
         **_base(launch, ours),
         **_azure(launch),
+        **_names(folder.id, workspace),
+        "VERDAZUL_SPOOL_DIR": str(folder.collected),
         **dict.fromkeys(_THREAD_COUNTS, str(_threads(launch.limits.cpus))),
         "OMP_WAIT_POLICY": "PASSIVE",  # several instances share the cores: waiting must not spin
         "PYTHONUNBUFFERED": "1",
         **dict(launch.variables),
         "VERDAZUL_FAILURE_FILE": str(folder.failure),
         "VERDAZUL_INSTANCE": str(folder.id),
+        "VERDAZUL_GRACE_SECONDS": f"{max(0.0, launch.grace_seconds - _LAST_SECONDS):g}",
     }
 
 
@@ -66,6 +73,16 @@ def _azure(launch: Launch) -> dict[str, str]:
         "AZUREML_INFERENCE_PYTHON_PATH": str(Path(launch.python).parent),
     }
     return named if launch.model_dir is None else {**named, "AZUREML_MODEL_DIR": launch.model_dir}
+
+
+def _names(instance: InstanceId, workspace: str) -> dict[str, str]:
+    """As swagger and telemetry say whose answers these are."""
+    return {
+        "SERVICE_NAME": instance.endpoint,
+        "SERVICE_PATH_PREFIX": endpoint_path(instance.endpoint),
+        "WORKSPACE_NAME": workspace,
+        "HOSTNAME": str(instance),
+    }
 
 
 def _threads(cpus: float) -> int:

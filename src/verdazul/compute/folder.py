@@ -67,6 +67,11 @@ class Folder:
         return self.path / "failure.json"
 
     @property
+    def collected(self) -> Path:
+        """What its scripts collect: of the deployment, since it must outlive every instance."""
+        return self.home / "collected" / f"{self.id.endpoint}.{self.id.deployment}"
+
+    @property
     def spec(self) -> Path:
         return self.path / "shim.json"
 

@@ -45,6 +45,7 @@ class ProcessCompute:
         home: Path,
         *,
         clock: Clock,
+        workspace: str = "",
         log_bytes: int = 10_000_000,
         log_files: int = 3,
         timer: probes.Timer | None = None,
@@ -52,6 +53,7 @@ class ProcessCompute:
     ) -> None:
         self._home = home.absolute()
         self._clock = clock
+        self._workspace = workspace
         self._log_bytes = log_bytes
         self._log_files = log_files
         self._environ = environ
@@ -199,9 +201,12 @@ class ProcessCompute:
     def _spec(
         self, folder: Folder, launch: Launch, *, group: limits.Group, attempt: int
     ) -> dict[str, object]:
+        environment = bundle.environment(
+            launch, folder, ours=self._environ, workspace=self._workspace
+        )
         return {
             "argv": bundle.command(launch),
-            "env": bundle.environment(launch, folder, ours=self._environ),
+            "env": environment,
             "cwd": str(folder.work),
             "home": str(self._home),
             "folder": str(folder.path),

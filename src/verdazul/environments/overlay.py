@@ -1,8 +1,10 @@
-"""The folder that instances append to their sys.path: verdazul_serve and what it needs.
+"""The folder that instances append to their sys.path: verdazul_serve, what it needs, and what
+scripts written for Azure import without asking for it (Flask and inference-schema, which Azure's
+server brings along).
 
 It lies beside the user's environment, not in it, and comes last on sys.path: the user's own pins
 always win, and the environment is exactly what the conda file says. One copy serves every
-environment of the same minor version of Python.
+environment of the same minor version of Python. See docs/decisions/0007.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import secrets
 import shutil
 import sys
@@ -27,6 +30,7 @@ from verdazul.environments.run_uv import run_uv
 from verdazul.model.errors import Fatal, VerdazulError
 
 _PACKAGE = "verdazul_serve"
+_OF_THE_EXTRA = re.compile(r"\s*(?:(?P<own>.+) and )?extra == [\"']azure[\"']\s*")
 _SKIPPED = shutil.ignore_patterns("__pycache__", ".*_cache", "*.pyc")
 
 
@@ -58,8 +62,22 @@ def find_serve() -> ServeSource:
             fix="pip install verdazul-serve",
         )
     package = Path(spec.origin).parent
-    requirements = tuple(sorted(line for line in wanted if "extra ==" not in line))
+    requirements = tuple(sorted(filter(None, map(_needed, wanted))))
     return ServeSource(package, requirements, _digest(package, requirements))
+
+
+def _needed(line: str) -> str:
+    """A requirement that is always needed, or one of the extra `azure` without that condition.
+
+    `flask>=2.3; extra == "azure"` -> `flask>=2.3`; "" for those of other extras.
+    """
+    requirement, _, condition = line.partition(";")
+    if "extra ==" not in condition:
+        return line
+    match = _OF_THE_EXTRA.fullmatch(condition)
+    if match is None:
+        return ""
+    return f"{requirement}; {match['own']}" if match["own"] else requirement
 
 
 def _digest(package: Path, requirements: tuple[str, ...]) -> str:

@@ -190,7 +190,15 @@ def _forget_what_only_we_say() -> Json:
     )
 
 
-_remove_envoys: Json = {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}}
+def _remove(**key: Json | str) -> Json:
+    return {"remove_on_match": {"key_matcher": key}}
+
+
+_remove_envoys = _remove(prefix="x-envoy-")
+# All but x-envoy-expected-rq-timeout-ms, which a route sets.
+_remove_all_but_the_time_left = _remove(
+    safe_regex={"google_re2": {}, "regex": "x-envoy-([^e].*|e[^x].*|ex[^p].*)"}
+)
 
 
 def _lua() -> Json:
@@ -215,7 +223,7 @@ def _router() -> Json:
     mutation = {
         "@type": _TYPE + "filters.http.header_mutation.v3.HeaderMutation",
         "mutations": {
-            "request_mutations": [_remove_envoys],
+            "request_mutations": [_remove_all_but_the_time_left],
             "response_mutations": [_remove_envoys, mark],
         },
     }

@@ -24,10 +24,14 @@ Json = dict[str, Any]
 
 DEPLOYMENT_HEADER = "azureml-model-deployment"
 QUEUE_WAIT_HEADER = "x-verdazul-max-queue-wait-ms"
+TIME_LEFT_HEADER = "x-envoy-expected-rq-timeout-ms"
 REASON_HEADER = "ms-azureml-model-error-reason"
 ROUTES = "endpoints"  # the name of the only route configuration
 CONTROL_CLUSTER = "control-api"
 UNLIMITED = 1_000_000
+# An instance drops what nobody waits for any more. It hears of that later than the gateway does,
+# whose answer (408) would otherwise race with the instance's own (500, hence 424).
+LEEWAY_MS = 500
 _ANY_PATH: Json = {"prefix": "/"}
 _BASE = "(?i)/api/v1/(?:endpoint|service)/"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -232,7 +236,8 @@ def _to(route: Route, deployment: DeploymentRoute, match: Json) -> Json:
             "retry_policy": _RETRY_WHAT_WAS_NOT_SENT,
         },
         "request_headers_to_add": [
-            _overwrite(QUEUE_WAIT_HEADER, str(deployment.max_queue_wait_ms))
+            _overwrite(QUEUE_WAIT_HEADER, str(deployment.max_queue_wait_ms)),
+            _overwrite(TIME_LEFT_HEADER, str(deployment.request_timeout_ms + LEEWAY_MS)),
         ],
         "response_headers_to_add": [_overwrite(DEPLOYMENT_HEADER, deployment.name)],
         "typed_per_filter_config": _needs_key(route),

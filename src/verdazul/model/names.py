@@ -20,6 +20,11 @@ def same_name(one: str, other: str) -> bool:
     return one.lower() == other.lower()
 
 
+def endpoint_path(name: str) -> str:
+    """Where an endpoint answers, on whatever host; any path below it reaches an instance."""
+    return f"/api/v1/endpoint/{name}"
+
+
 def name_problem(name: str, *, what: str = "endpoint") -> str | None:
     """What is wrong with a name for an endpoint or a deployment; None when nothing is."""
     if not SHORTEST <= len(name) <= LONGEST:

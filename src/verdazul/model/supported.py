@@ -21,6 +21,14 @@ from verdazul.model.show import Key, dotted
 _ENFORCE = "enforce_access_to_default_secret_stores"
 UNPACK = "azureml.unpack"
 """A model's property by which Azure unpacks an archive at start."""
+_APP_INSIGHTS = (
+    "delete the key; read logs with `get-logs`, or set AML_APP_INSIGHTS_ENABLED and "
+    "AML_APP_INSIGHTS_KEY in environment_variables (docs/scoring.md)"
+)
+_COLLECTING = (
+    'delete the key; with AZUREML_MDC_ENABLED: "true" in environment_variables, what the script '
+    "gives to azureml-ai-monitoring is kept (docs/scoring.md)"
+)
 _SECRET = re.compile(r"\$\{\{\s*(azureml|keyvault):", re.IGNORECASE)
 
 
@@ -104,11 +112,9 @@ def _of_deployment(spec: DeploymentSpec) -> Iterator[Unsupported]:
     if spec.egress_public_network_access is Access.DISABLED:
         yield Unsupported(("egress_public_network_access",), "disabled", "delete the key")
     if spec.app_insights_enabled:
-        yield Unsupported(
-            ("app_insights_enabled",), "true", "delete the key; read logs with `get-logs`"
-        )
+        yield Unsupported(("app_insights_enabled",), "true", _APP_INSIGHTS)
     if spec.data_collector:
-        yield Unsupported(("data_collector",), "collections", "log from the scoring script")
+        yield Unsupported(("data_collector",), "collections", _COLLECTING)
     if spec.model_mount_path:
         yield Unsupported(
             ("model_mount_path",), spec.model_mount_path, "read AZUREML_MODEL_DIR in the script"

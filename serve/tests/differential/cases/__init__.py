@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from serve.tests.differential.cases import boots, collector, cors, failures, ids, plain, raw, responses, returns, schema, swagger, worlds
-from serve.tests.differential.table import Boot, Case, Group
+from serve.tests.differential.cases import (
+    boots,
+    collector,
+    cors,
+    failures,
+    ids,
+    plain,
+    raw,
+    responses,
+    returns,
+    schema,
+    swagger,
+    worlds,
+)
+from serve.tests.differential.table import Boot, Group
 
 GROUPS: tuple[Group, ...] = (
     *plain.GROUPS,

@@ -1,4 +1,4 @@
-"""Worlds in which nothing can be served: the exit codes are compared (reference 1.4)."""
+"""Worlds in which nothing can be served: the exit codes are compared."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from serve.tests.differential.table import Boot, World
 _INIT = "def init(): pass\n"
 _RUN = "def run(data): return data\n"
 _RAW = "from azureml_inference_server_http.api.aml_request import rawhttp\n"
-_SCHEMA = '''
+_SCHEMA = """
 import numpy as np, pandas as pd
 from inference_schema.schema_decorators import input_schema, output_schema
 from inference_schema.parameter_types.numpy_parameter_type import NumpyParameterType
 from inference_schema.parameter_types.pandas_parameter_type import PandasParameterType
 from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType
-'''
+"""
 
 _SCRIPTS = {
     "syntax-error": "def init(:\n" + _RUN,
@@ -85,9 +85,7 @@ BOOTS = (
         Boot(f"boot-{name}", World(_INIT + _RUN, environ=environ))
         for name, environ in _ENVIRONMENTS.items()
     ),
-    *(
-        Boot(f"boot-{name}", World(_INIT + _RUN, files=files)) for name, files in _FILES.items()
-    ),
+    *(Boot(f"boot-{name}", World(_INIT + _RUN, files=files)) for name, files in _FILES.items()),
     Boot("boot-missing-script", World(None)),
     Boot("boot-script-is-a-folder", World(None, files={"score.py/inside.txt": ""})),
     Boot("boot-no-main", World(None, entry=None, files={"config.json": "{}"})),

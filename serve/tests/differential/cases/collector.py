@@ -1,4 +1,4 @@
-"""azureml-ai-monitoring in a script: what reaches the agent's port (reference 2)."""
+"""azureml-ai-monitoring in a script: what reaches the agent's port."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ GROUPS = (
         _world(AZUREML_MDC_ENABLED="true"),
         _cases("legacy", posts=2),
     ),
-    Group("collects-configured", _world({"collector.json": _CONFIG}, **_FILE), _cases("file", posts=2)),
+    Group(
+        "collects-configured", _world({"collector.json": _CONFIG}, **_FILE), _cases("file", posts=2)
+    ),
     Group("collects-nothing", _world(), _cases("off", posts=0)),
     Group(
         "collects-compact",

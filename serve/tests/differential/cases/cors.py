@@ -1,4 +1,4 @@
-"""Cross-origin requests (reference 1.9)."""
+"""Cross-origin requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ _ALLOWED = {
     "empty-among": f"{_A},,",
     "upper": "HTTPS://A.TEST",
 }
-_ORIGINS = {"none": None, "a": _A, "b": _B, "c": "https://c.test", "null": "null", "upper": "HTTPS://A.test"}
+_ORIGINS = {
+    "none": None,
+    "a": _A,
+    "b": _B,
+    "c": "https://c.test",
+    "null": "null",
+    "upper": "HTTPS://A.test",
+}
 
 # name -> method, target, headers
 _ASKED: dict[str, tuple[str, str, dict[str, str]]] = {
@@ -54,9 +61,7 @@ _MORE_ASKED: dict[str, tuple[str, str, dict[str, str]]] = {
 }
 
 
-def _case(
-    allowed: str, asked: str, origin: str, *, prefix: str = "cors"
-) -> Case:
+def _case(allowed: str, asked: str, origin: str, *, prefix: str = "cors") -> Case:
     method, target, headers = {**_ASKED, **_MORE_ASKED}[asked]
     given = _ORIGINS[origin]
     sent = {**headers, **({"Origin": given} if given else {})}
@@ -73,7 +78,7 @@ def _group(allowed: str) -> Group:
     return Group(f"cors-{allowed}", world, tuple(cases))
 
 
-_RAW = '''
+_RAW = """
 from azureml_inference_server_http.api.aml_request import rawhttp
 from azureml_inference_server_http.api.aml_response import AMLResponse
 
@@ -89,7 +94,7 @@ def run(request):
     if request.args.get("fail"):
         raise ValueError
     return AMLResponse(request.method, 200, headers)
-'''
+"""
 
 
 def _raw(name: str, query: str, *, method: str = "POST", origin: str = _A) -> Case:

@@ -1,33 +1,40 @@
-"""Exceptions, timeouts and ends of a run() (reference 1.7, 1.8)."""
+"""Exceptions, timeouts and ends of a run()."""
 
 from __future__ import annotations
 
 from serve.tests.differential.client import request
-from serve.tests.differential.table import Case, Group, World
+from serve.tests.differential.table import Case, Group, World, words
 
-_RAISED = """
+_RAISED = words("""
 value-error unicode-error own-error unprintable chained group assert stop-iteration recursion
 memory import os-error connection-error broken-pipe not-implemented cancelled generator-exit
 own-base abort abort-response bad-request bad-key
 timeout-error own-timeout socket-timeout future-timeout asyncio-timeout
 exit-in-thread prints main-thread
-""".split()
+""")
 
-_ENDED = """
+_ENDED = words("""
 sys-exit sys-exit-code sys-exit-text system-exit keyboard-interrupt
-os-exit os-exit-code segfault killed aborted
-""".split()
+""")
 
-_TIMED = "in-time sleep loop swallow swallow-base reraise clean-up steps".split()
+_DIED = words("os-exit os-exit-code segfault killed")
+
+_TIMED = words("in-time sleep loop swallow swallow-base reraise clean-up steps")
+
 
 def _case(name: str, *, prefix: str = "fails") -> Case:
     return Case(f"{prefix}-{name}", request(body=name.encode()))
 
 
-def _with_afterwards(name: str) -> tuple[Case, ...]:
+def _with_afterwards(name: str, *, prefix: str) -> tuple[Case, ...]:
     """The end, and that the next request is answered."""
     afterwards = Case(f"after-{name}", request(body=b"bad-key", headers={"x-request-id": name}))
-    return Case(f"ends-{name}", request(body=name.encode())), afterwards
+    return Case(f"{prefix}-{name}", request(body=name.encode())), afterwards
+
+
+def _ends(prefix: str, names: tuple[str, ...]) -> Group:
+    pairs = (_with_afterwards(name, prefix=prefix) for name in names)
+    return Group(prefix, World("failures.py"), tuple(case for pair in pairs for case in pair))
 
 
 _ALSO = (
@@ -37,7 +44,7 @@ _ALSO = (
     Case("fails-http-1.0", request(body=b"bad-key", version="1.0")),
 )
 
-_SCHEMA_TIMEOUT = '''
+_SCHEMA_TIMEOUT = """
 import time
 from inference_schema.schema_decorators import input_schema
 from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType
@@ -48,9 +55,9 @@ def init():
 @input_schema("seconds", StandardPythonParameterType(1.0))
 def run(seconds):
     time.sleep(seconds)
-'''
+"""
 
-_RAW_TIMEOUT = '''
+_RAW_TIMEOUT = """
 import time
 from azureml_inference_server_http.api.aml_request import rawhttp
 
@@ -61,13 +68,14 @@ def init():
 def run(request):
     time.sleep(float(request.args["seconds"]))
     return request.method
-'''
+"""
 
 _JSON = {"Content-Type": "application/json"}
 
 GROUPS = (
     Group("fails", World("failures.py"), (*(_case(name) for name in _RAISED), *_ALSO)),
-    Group("ends", World("failures.py"), tuple(c for n in _ENDED for c in _with_afterwards(n))),
+    _ends("ends", _ENDED),
+    _ends("dies-by", _DIED),
     Group(
         "times",
         World("failures.py", environ={"SCORING_TIMEOUT_MS": "400"}),

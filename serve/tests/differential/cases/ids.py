@@ -1,4 +1,4 @@
-"""Request ids, other headers, and what a script sees of them (reference 1.7)."""
+"""Request ids, other headers, and what a script sees of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ _LENGTHS = {"longest": _LONGEST, "long": _LONG, "empty": ""}
 Headers = tuple[tuple[str, str], ...]
 
 
-def _sent(name: str, *headers: tuple[str, str], target: str = "/score", method: str = "POST") -> Case:
+def _sent(
+    name: str, *headers: tuple[str, str], target: str = "/score", method: str = "POST"
+) -> Case:
     body = b"x" if method == "POST" else b""
     return Case(f"ids-{name}", request(method, target, body, headers=headers))
 
@@ -113,21 +115,21 @@ _SEEN = (
 )
 
 _LAST = "def init(): pass\ndef run(data, request_headers): return request_headers['X-One'] + data\n"
-_MIDDLE = '''
+_MIDDLE = """
 def init(): pass
 def run(data, request_headers, more=3):
     return [data, request_headers.get("X-One"), request_headers.get("x-one"), more]
-'''
-_KEYWORD = '''
+"""
+_KEYWORD = """
 def init(): pass
 def run(data, *, request_headers):
     return [data, request_headers["X-One"]]
-'''
-_OPTIONAL = '''
+"""
+_OPTIONAL = """
 def init(): pass
 def run(data=None, request_headers=None):
     return [data, request_headers["X-One"]]
-'''
+"""
 
 
 def _placed(name: str, script: str) -> Group:

@@ -1,8 +1,16 @@
-"""Undecorated scripts: bodies, query strings, methods and paths (reference 1.5, 1.7)."""
+"""Undecorated scripts: bodies, query strings, methods and paths."""
 
 from __future__ import annotations
 
-from serve.tests.differential.bodies import BINARY, MULTIPART, chunked, deflated, form, gzipped, part
+from serve.tests.differential.bodies import (
+    BINARY,
+    MULTIPART,
+    chunked,
+    deflated,
+    form,
+    gzipped,
+    part,
+)
 from serve.tests.differential.client import request
 from serve.tests.differential.table import Case, Group, World
 
@@ -71,7 +79,9 @@ _QUERIES = (
     _get("none", ""),
     _get("bare", "?"),
     _get("reference", "?a=1&b=[1,2]&c=x&c=2&d=null&e="),
-    _get("types", "?i=-1&f=1.50&t=true&n=NaN&s=%22q%22&o=%7B%22k%22:[1]%7D&big=123456789012345678901"),
+    _get(
+        "types", "?i=-1&f=1.50&t=true&n=NaN&s=%22q%22&o=%7B%22k%22:[1]%7D&big=123456789012345678901"
+    ),
     _get("repeated", "?a=1&b=2&a=x&a="),
     _get("no-value", "?a&b&c=1"),
     _get("empty-name", "?=1&=2"),
@@ -141,7 +151,7 @@ _PATHS = (
     _path("star", "*", "OPTIONS"),
 )
 
-_BESIDE = '''
+_BESIDE = """
 import json
 
 def init():
@@ -150,9 +160,9 @@ def init():
 
 def run(data, request_headers={}, times=2, *, sep="-"):
     return sep.join([data] * times) + str(booted) + str(len(request_headers) > 1)
-'''
+"""
 
-_DRIVER = '''
+_DRIVER = """
 import driver as driver_module
 
 def init():
@@ -160,9 +170,9 @@ def init():
 
 def run(data):
     return "the outer run"
-'''
+"""
 
-_DRIVER_FILE = '''
+_DRIVER_FILE = """
 said = "not called"
 
 def init():
@@ -171,9 +181,9 @@ def init():
 
 def run(data):
     return [said, __name__, data]
-'''
+"""
 
-_SURROUNDINGS = '''
+_SURROUNDINGS = """
 import os, sys
 from dataclasses import dataclass
 
@@ -197,9 +207,9 @@ def run(data):
         "entry": os.path.basename(os.environ["AZUREML_ENTRY_SCRIPT"]),
         "config": repr(config),
     }
-'''
+"""
 
-_CALLABLE = '''
+_CALLABLE = """
 import functools
 
 def multiply(by, data):
@@ -212,7 +222,7 @@ class Scorer:
 def init():
     pass
 
-'''
+"""
 
 GROUPS = (
     Group("plain", World("echo.py"), (*_BODIES, *_QUERIES, *_PATHS)),

@@ -1,4 +1,4 @@
-"""What a @rawhttp script sees of the request (reference 1.5)."""
+"""What a @rawhttp script sees of the request."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ _ANSWERS = (
     Case("raw-long-id", request(headers={"x-ms-request-id": "a" * 101})),
 )
 
-_CONTRIB = '''
+_CONTRIB = """
 from azureml.contrib.services.aml_request import AMLRequest, rawhttp
 from azureml.contrib.services.aml_response import AMLResponse
 
@@ -132,9 +132,9 @@ def init():
 def run(request):
     headers = dict(request.headers)
     return AMLResponse(request.data, 200, {"Content-Type": "image/png", "X-Host": headers["Host"]})
-'''
+"""
 
-_WITH_HEADERS = '''
+_WITH_HEADERS = """
 from azureml_inference_server_http.api.aml_request import rawhttp
 
 def init():
@@ -144,9 +144,9 @@ def init():
 def run(request_headers, request):
     same = request_headers == dict(request.headers)
     return [type(request_headers).__name__, same, request.method, request.get_data(as_text=True)]
-'''
+"""
 
-_HELPER_DECORATED = '''
+_HELPER_DECORATED = """
 from azureml_inference_server_http.api.aml_request import rawhttp
 
 def init():
@@ -158,7 +158,7 @@ def helper(request):
 
 def run(anything):
     return helper(anything)
-'''
+"""
 
 _FEW = (("post", request(body=b"\x00sent")), ("get", request("GET", "/score?a=1")))
 

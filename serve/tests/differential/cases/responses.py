@@ -1,11 +1,11 @@
-"""What run() returns as a response object (reference 1.6)."""
+"""What run() returns as a response object."""
 
 from __future__ import annotations
 
 from serve.tests.differential.client import request
-from serve.tests.differential.table import Case, Group, World
+from serve.tests.differential.table import Case, Group, World, words
 
-_RETURNED = """
+_RETURNED = words("""
 str bytes none none-status json json-of-str json-none json-with-type json-not-serialisable
 positional unicode type type-lower type-charset type-comma
 headers headers-comma headers-date headers-empty headers-latin headers-int headers-newline
@@ -18,7 +18,7 @@ flask flask-json flask-500 flask-mimetype flask-repeated flask-later flask-no-ty
 flask-subclass aml-subclass
 own-ids own-failed-header own-server-version own-exec-ms own-trace
 wrapped-in-tuple large large-stream keyword
-""".split()
+""")
 
 
 def _asked_with(name: str, headers: dict[str, str], version: str = "1.1") -> bytes:

@@ -1,11 +1,11 @@
-"""What run() returns without a response object (reference 1.6)."""
+"""What run() returns without a response object."""
 
 from __future__ import annotations
 
 from serve.tests.differential.client import request
-from serve.tests.differential.table import Case, Group, World
+from serve.tests.differential.table import Case, Group, World, words
 
-_RETURNED = """
+_RETURNED = words("""
 none empty-str str quoted-str json-str unicode-str lone-surrogate str-subclass
 dict dict-int-keys dict-tuple-keys dict-bytes-keys dict-subclass ordered-dict empty-dict
 empty-list list tuple status-tuple headers-tuple named-tuple
@@ -15,7 +15,7 @@ list-of-np-float64 list-of-np-int64
 bytes bytearray set frozenset range generator coroutine map dict-keys
 custom class function ellipsis complex decimal datetime exception nested-bytes
 recursive deep large
-""".split()
+""")
 
 GROUPS = (
     Group(

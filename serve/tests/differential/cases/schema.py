@@ -1,4 +1,4 @@
-"""Scripts decorated with inference-schema (reference 1.5, 1.7, 3)."""
+"""Scripts decorated with inference-schema."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def _swaggers(name: str) -> tuple[Case, ...]:
     )
 
 
-_OUTPUT_ONLY = '''
+_OUTPUT_ONLY = """
 from inference_schema.schema_decorators import output_schema
 from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType
 
@@ -180,9 +180,9 @@ def init():
 @output_schema(StandardPythonParameterType({"a": 1.5}))
 def run(data):
     return [type(data).__name__, data]
-'''
+"""
 
-_NOT_CONVERTED = '''
+_NOT_CONVERTED = """
 import numpy as np
 from inference_schema.schema_decorators import input_schema
 from inference_schema.parameter_types.numpy_parameter_type import NumpyParameterType
@@ -193,9 +193,9 @@ def init():
 @input_schema("array", NumpyParameterType(np.array([1])), convert_to_provided_type=False)
 def run(request_headers, array):
     return [type(array).__name__, array, "Host" in request_headers]
-'''
+"""
 
-_MIXED = '''
+_MIXED = """
 from inference_schema.schema_decorators import input_schema
 from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType
 
@@ -205,7 +205,7 @@ def init():
 @input_schema("data", StandardPythonParameterType([1, "a", {"b": 2.5}]))
 def run(data):
     return data
-'''
+"""
 
 _ARRAY = _body("array", b'{"array": [1, 2]}')
 

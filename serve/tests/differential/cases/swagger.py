@@ -1,4 +1,4 @@
-"""/swagger.json: versions, own files, and the variables that are written into it (1.12)."""
+"""/swagger.json: versions, own files, and the variables that are written into it."""
 
 from __future__ import annotations
 
@@ -69,8 +69,16 @@ GROUPS = (
         World(_PLAIN),
         (
             *_asked("swagger-plain", tuple(_QUERIES)),
-            Case("swagger-with-ids", request("GET", "/swagger.json", headers={"x-request-id": "a"}), body="json"),
-            Case("swagger-accept-html", request("GET", "/swagger.json", headers={"Accept": "text/html"}), body="json"),
+            Case(
+                "swagger-with-ids",
+                request("GET", "/swagger.json", headers={"x-request-id": "a"}),
+                body="json",
+            ),
+            Case(
+                "swagger-accept-html",
+                request("GET", "/swagger.json", headers={"Accept": "text/html"}),
+                body="json",
+            ),
         ),
     ),
     Group("swagger-raw", World(_RAW), _asked("swagger-raw")),
@@ -92,5 +100,7 @@ GROUPS = (
     _served("swagger-unicode-name", SERVICE_NAME="žluť 漢 {0} %s", SERVICE_VERSION="ž"),
     _served("swagger-workspace", WORKSPACE_NAME="w", HOSTNAME="h"),
     _served("swagger-empty-name", SERVICE_NAME="", SERVICE_VERSION="", SERVICE_PATH_PREFIX=""),
-    _served("swagger-decorated-named", "schema_simple.py", SERVICE_NAME="n", SERVICE_PATH_PREFIX="p"),
+    _served(
+        "swagger-decorated-named", "schema_simple.py", SERVICE_NAME="n", SERVICE_PATH_PREFIX="p"
+    ),
 )

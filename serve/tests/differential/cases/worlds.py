@@ -1,8 +1,9 @@
-"""Variables, config.json and folders: what a script and a client see of them (1.2, 1.3, 1.4)."""
+"""Variables, config.json and folders: what a script and a client see of them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from serve.tests.differential.client import request
 from serve.tests.differential.table import Case, Group, World
@@ -11,14 +12,14 @@ _VERSION = "HTTP_X_MS_SERVER_VERSION"
 _ENABLED = "SERVER_VERSION_LOG_RESPONSE_ENABLED"
 
 _ECHO = "echo.py"
-_TIMED = '''
+_TIMED = """
 def init():
     pass
 
 def run(data):
     raise TimeoutError
-'''
-_WHERE = '''
+"""
+_WHERE = """
 import os
 import helper
 
@@ -27,9 +28,9 @@ def init():
 
 def run(data):
     return [helper.NAME, os.path.basename(__file__), __name__]
-'''
+"""
 _HELPER = "NAME = 'helper'\n"
-_UNPREPARED = '''
+_UNPREPARED = """
 import sys
 
 def init():
@@ -37,8 +38,8 @@ def init():
 
 def run(data):
     return [name in sys.modules for name in ("entry_module", "main", "score")]
-'''
-_VARIABLES = '''
+"""
+_VARIABLES = """
 import os
 
 KEPT = ("AZUREML_MODEL_DIR", "SERVICE_NAME", "WORKER_COUNT", "MY_OWN", "AML_APP_INSIGHTS_ENABLED")
@@ -48,8 +49,8 @@ def init():
 
 def run(data):
     return {name: os.environ.get(name) for name in KEPT}
-'''
-_LIBRARIES = '''
+"""
+_LIBRARIES = """
 import json, logging, sys
 
 def init():
@@ -62,8 +63,8 @@ def run(data):
     print("printed", data, file=sys.stderr)
     sys.stdout.write("written\\n")
     return "logged"
-'''
-_ASYNC_INIT = '''
+"""
+_ASYNC_INIT = """
 count = 0
 
 def init():
@@ -74,14 +75,14 @@ def run(data):
     global count
     count += 1
     return count
-'''
+"""
 
 
 def _post(name: str, body: bytes = b"x") -> Case:
     return Case(f"world-{name}", request(body=body))
 
 
-def _version(name: str, *, told: bool = False, **environ: str) -> Group:
+def _version(name: str, environ: Mapping[str, str], *, told: bool = False) -> Group:
     """`told`: the variable with the header's value is there, though the switch says otherwise."""
     cases = (
         _post(f"version-{name}"),
@@ -92,7 +93,9 @@ def _version(name: str, *, told: bool = False, **environ: str) -> Group:
     return Group(f"version-{name}", World(_ECHO, environ=environ, without=without), cases)
 
 
-def _configured(name: str, config: dict[str, object], *cases: Case, script: str = _TIMED) -> Group:
+def _configured(
+    name: str, config: Mapping[str, object], *cases: Case, script: str = _TIMED
+) -> Group:
     world = World(script, files={"config.json": json.dumps(config)})
     return Group(f"config-{name}", world, cases)
 
@@ -104,12 +107,12 @@ def _swagger(name: str) -> Case:
 _SERVICE = {"SERVICE_NAME": "from file", "SERVICE_VERSION": "8", "SERVICE_PATH_PREFIX": "/file"}
 
 GROUPS = (
-    _version("own", told=True, **{_VERSION: "my/7"}),
-    _version("on", told=True, **{_ENABLED: "True"}),
-    _version("off", **{_ENABLED: "false"}),
-    _version("off-though-told", told=True, **{_ENABLED: "false"}),
-    _version("odd", **{_ENABLED: "yes"}),
-    _version("unset"),
+    _version("own", {_VERSION: "my/7"}, told=True),
+    _version("on", {_ENABLED: "True"}, told=True),
+    _version("off", {_ENABLED: "false"}),
+    _version("off-though-told", {_ENABLED: "false"}, told=True),
+    _version("odd", {_ENABLED: "yes"}),
+    _version("unset", {}),
     _configured("timeout", {"SCORING_TIMEOUT_MS": 1234}, _post("config-timeout")),
     _configured("timeout-text", {"SCORING_TIMEOUT_MS": "4321"}, _post("config-timeout-text")),
     _configured("service", _SERVICE, _swagger("config-service")),
@@ -156,7 +159,11 @@ GROUPS = (
     ),
     Group(
         "config-beside-script",
-        World(_TIMED, entry="deep/er/score.py", files={"deep/er/config.json": '{"SCORING_TIMEOUT_MS": 88}'}),
+        World(
+            _TIMED,
+            entry="deep/er/score.py",
+            files={"deep/er/config.json": '{"SCORING_TIMEOUT_MS": 88}'},
+        ),
         (_post("config-beside-script"),),
     ),
     Group(

@@ -38,7 +38,11 @@ LOOKS = {
     "urls": lambda r: [r.url, r.base_url, r.host, r.host_url, r.root_path, r.scheme, r.is_secure],
     "type": lambda r: [r.content_type, r.mimetype, r.mimetype_params, r.content_encoding],
     "length": lambda r: r.content_length,
-    "accept": lambda r: [str(r.accept_mimetypes), r.accept_mimetypes.best, list(r.accept_languages)],
+    "accept": lambda r: [
+        str(r.accept_mimetypes),
+        r.accept_mimetypes.best,
+        list(r.accept_languages),
+    ],
     "auth": lambda r: [str(r.authorization), r.authorization and r.authorization.username],
     "agent": lambda r: [r.user_agent.string, r.referrer, r.origin],
     "etag": lambda r: [str(r.if_none_match), str(r.range), str(r.cache_control)],
@@ -47,7 +51,11 @@ LOOKS = {
         r.environ[k] for k in ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "SERVER_PROTOCOL")
     ],
     "kind": lambda r: [type(r).__name__, isinstance(r, AMLRequest), isinstance(r, flask.Request)],
-    "same": lambda r: [flask.request.method, flask.request.args.get("x"), flask.has_request_context()],
+    "same": lambda r: [
+        flask.request.method,
+        flask.request.args.get("x"),
+        flask.has_request_context(),
+    ],
     "loaded": lambda r: [r.max_content_length, r.want_form_data_parsed],
     "multidict": lambda r: [r.args.getlist("a"), r.args.to_dict(), r.form.to_dict(flat=False)],
     "saved": lambda r: saved(r),
