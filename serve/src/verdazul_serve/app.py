@@ -5,6 +5,7 @@ So probes answer however busy the workers are. What is answered here is logged h
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import time
@@ -200,7 +201,8 @@ class _Stdout:
     """Lines of the parent are few: each is written at once."""
 
     def write(self, data: bytes) -> None:
-        sys.stdout.write(data.decode())
+        with contextlib.suppress(OSError):  # a log that cannot be written stops nothing
+            sys.stdout.write(data.decode())
 
 
 def _milliseconds(text: str | None) -> float:

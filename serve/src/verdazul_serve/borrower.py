@@ -19,7 +19,8 @@ from verdazul_serve import messages, polling
 from verdazul_serve.batching import Rule
 from verdazul_serve.board import At, Board, Hand
 from verdazul_serve.desk import Desk, Done, Order
-from verdazul_serve.messages import Flag, Kind, Message
+from verdazul_serve.logs import server as log
+from verdazul_serve.messages import Flag, Kind, LinkLost, Message
 from verdazul_serve.quick import QuickReader
 from verdazul_serve.reading import Limits, Reader, Request, Stage
 from verdazul_serve.requests import unpack
@@ -141,6 +142,9 @@ class Borrower:
             elif message.kind is Kind.RETURN_ALL:
                 self._keeps = False
                 self._sweep(float("inf"))
+            elif message.kind is Kind.GONE:
+                log.error("this process has too many files open for any connection; it ends")
+                raise LinkLost
 
     def _take_in_hand(self, message: Message) -> None:
         sock = socket.socket(fileno=message.descriptor)
@@ -245,23 +249,15 @@ class Borrower:
         self._forget(kept.fd)
         flags = Flag.CLOSE if close else 0
         body = unsent + unread
-        self._say(Message(Kind.BACK, kept.slot, kept.serial, len(unsent), flags, body=body))
+        back = Message(Kind.BACK, kept.slot, kept.serial, len(unsent), flags, body=body)
+        messages.say(self._link, back)
         kept.sock.close()
 
     def _gone(self, kept: Kept, *, broken: bool) -> None:
         self._forget(kept.fd)
         flags = Flag.BROKEN if broken else 0
-        self._say(Message(Kind.GONE, kept.slot, kept.serial, flags=flags))
+        messages.say(self._link, Message(Kind.GONE, kept.slot, kept.serial, flags=flags))
         kept.sock.close()
-
-    def _say(self, message: Message) -> None:
-        while True:
-            try:
-                messages.send(self._link, message)
-            except BlockingIOError:  # noqa: PERF203  # rare
-                polling.writable(self._link.fileno())
-            else:
-                return
 
 
 def _receive(sock: socket.socket) -> bytes | None:

@@ -139,7 +139,7 @@ class Lending:
         message = Message(Kind.LEND, at=caller.exchange.arrived, meta=meta, body=body)
         try:
             loan = worker.lend(caller.exchange, caller, message)
-        except (BlockingIOError, LinkLost):
+        except (OSError, LinkLost):
             self._queue.appendleft(caller)
             return False
         if worker.traits.is_async:

@@ -48,11 +48,16 @@ class Worker:
     """Starting until `ready_at` is set, gone once `status` is set."""
 
     def __init__(
-        self, owner: Owner, nursery: Nursery, board: Board, link: socket.socket, backoff: Backoff
+        self,
+        owner: Owner,
+        nursery: Nursery,
+        board: Board,
+        ends: tuple[socket.socket, Turn],
+        backoff: Backoff,
     ) -> None:
+        link, self.turn = ends
         self.nursery = nursery
         self.board = board
-        self.turn = Turn()
         self.backoff = backoff
         self.traits = Traits()
         self.pid: int | None = None
@@ -121,7 +126,7 @@ class Worker:
         return sum(1 for slot in self.loans if hands[slot])
 
     def lend(self, exchange: Exchange, waiter: Any, request: Message) -> Loan:
-        """Send the connection. Raises BlockingIOError when its socket is full, and LinkLost."""
+        """Send the connection. Raises OSError when it cannot be sent for now, and LinkLost."""
         slot, serial = self._free_slots[-1], self._last_serial + 1
         may_keep, close = exchange.connection.lend()
         may_keep = may_keep and len(self._free_slots) > self._passing
@@ -132,7 +137,7 @@ class Worker:
                 self._link,
                 request._replace(slot=slot, serial=serial, flags=flags, descriptor=descriptor),
             )
-        except (BlockingIOError, LinkLost):
+        except (OSError, LinkLost):
             exchange.connection.take_back()
             raise
         self._free_slots.pop()
@@ -166,7 +171,7 @@ class Worker:
 
     def tell(self, kind: Kind, slot: int = 0, serial: int = 0) -> None:
         """Say something that needs no answer; a worker that is gone does not hear it."""
-        with contextlib.suppress(BlockingIOError, LinkLost):
+        with contextlib.suppress(OSError, LinkLost):
             messages.send(self._link, Message(kind, slot, serial))
 
     def listen(self) -> None:

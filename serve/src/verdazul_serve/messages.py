@@ -13,13 +13,17 @@ import socket
 import struct
 import sys
 import tempfile
+from array import array
 from enum import IntEnum
 from typing import NamedTuple
+
+from verdazul_serve import polling
 
 _HEAD = struct.Struct("=BHQIBdIQ")
 _INLINE = 1 << 15
 _LARGEST = _HEAD.size + _INLINE
-_CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_ROOM = socket.CMSG_SPACE(2 * array("i").itemsize)
+_CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)  # socket.recv_fds() forgets its flags
 
 
 class Kind(IntEnum):
@@ -66,7 +70,7 @@ def socketpair() -> tuple[socket.socket, socket.socket]:
 
 
 def send(link: socket.socket, message: Message) -> None:
-    """Raises BlockingIOError (nothing was sent) and LinkLost."""
+    """Raises BlockingIOError or another OSError, when nothing was sent, and LinkLost."""
     kind, slot, serial, leading, flags, at, meta, body, descriptor = message
     head = _HEAD.pack(kind, slot, serial, leading, flags, at, len(meta), len(body))
     descriptors = [descriptor] if descriptor >= 0 else []
@@ -90,10 +94,27 @@ def send(link: socket.socket, message: Message) -> None:
             os.close(file)
 
 
+def say(link: socket.socket, message: Message) -> None:
+    """For workers: wait for room. What cannot be given back whole is a connection that broke."""
+    while True:
+        try:
+            send(link, message)
+        except BlockingIOError:  # noqa: PERF203  # rare
+            polling.writable(link.fileno())
+        except OSError:
+            message = _broken(message.slot, message.serial)
+        else:
+            return
+
+
 def receive(link: socket.socket) -> Message | None:
-    """The next message, None at the end. Raises BlockingIOError and LinkLost."""
+    """The next message, None at the end. Raises BlockingIOError and LinkLost.
+
+    When this process can open no more descriptors, and so has lost what came with the message, that
+    is told as a connection that broke.
+    """
     try:
-        data, descriptors, _, _ = socket.recv_fds(link, _LARGEST, 2, _CLOEXEC)
+        data, ancillary, _, _ = link.recvmsg(_LARGEST, _ROOM, _CLOEXEC)
     except BlockingIOError:
         raise
     except ConnectionResetError:
@@ -103,12 +124,22 @@ def receive(link: socket.socket) -> Message | None:
     if not data:
         return None
     kind, slot, serial, leading, flags, at, meta_length, body_length = _HEAD.unpack_from(data)
+    descriptors = [number for _, _, numbers in ancillary for number in array("i", numbers)]
+    is_long = meta_length + body_length > _INLINE
+    if len(descriptors) < (kind == Kind.LEND) + is_long:
+        for each in descriptors:
+            os.close(each)
+        return _broken(slot, serial)
     content = data[_HEAD.size :]
-    if meta_length + body_length > _INLINE:
+    if is_long:
         content = _read_whole(descriptors.pop(), meta_length + body_length)
     descriptor = descriptors[0] if descriptors else -1
     meta, body = content[:meta_length], content[meta_length:]
     return Message(Kind(kind), slot, serial, leading, flags, at, meta, body, descriptor)
+
+
+def _broken(slot: int, serial: int) -> Message:
+    return Message(Kind.GONE, slot, serial, flags=Flag.BROKEN)
 
 
 def _anonymous_file(parts: list[bytes]) -> int:

@@ -8,6 +8,7 @@ forks all workers, which share its memory (see sharing.py). What they serve is l
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 import time
@@ -23,11 +24,13 @@ from verdazul_serve.link import Worker
 from verdazul_serve.logs import server as log
 from verdazul_serve.messages import Kind, Message
 from verdazul_serve.traits import Traits
+from verdazul_serve.turn import Turn
 from verdazul_serve.zygote import Nursery
 
 _FAILED_STARTS = 3  # in a row, with no worker alive: the script cannot be started any more
 _ABORT_SECONDS = 1.0  # between SIGABRT (prints the stack) and SIGKILL
 _MOTHER_SECONDS = 0.05  # between two looks for the mother that others wait for
+_FULL_SECONDS = 0.5
 
 
 class Pool:
@@ -45,7 +48,7 @@ class Pool:
     ) -> None:
         self._zygote = nursery
         self._mother: Nursery | None = None
-        self._is_expecting = False  # a first worker that may become a mother has not spoken yet
+        self._expected: Nursery | None = None  # of a first worker, which has not said yet
         self._shares = shares
         self._boards = boards
         self._worker_timeout = worker_timeout
@@ -54,6 +57,7 @@ class Pool:
         self._loop = asyncio.get_running_loop()
         self._workers: dict[int, Worker] = {}  # by the number of their board
         self._timers: set[asyncio.TimerHandle] = set()
+        self._pending: dict[int, asyncio.TimerHandle] = {}  # starts, by the number of the board
         self._failed_starts = 0
         self._has_booted = False
         self._stopping = False
@@ -97,20 +101,23 @@ class Pool:
 
     def restart(self) -> None:
         """End every worker and start from the script as it is now (--reload)."""
-        mother = self._mother
         for worker in tuple(self._workers.values()):
             worker.doom = worker.doom or "the script has changed"
             worker.backoff = Backoff()
             self._kill(worker, signal.SIGKILL)
-        if mother:  # it ends when its socket closes, and nobody is left to tell of its children
-            self._loop.remove_reader(mother.control)
-            self._lost(mother)
+        if self._mother:
+            self._mother.end()
+            self._mother = None
+        for number, timer in tuple(self._pending.items()):  # they need wait no longer
+            timer.cancel()
+            self._start(number, Backoff())
 
     async def close(self, *, seconds: float) -> None:
         """End every worker: idle ones by themselves, the others by SIGKILL."""
         self._stopping = True
         self._all_gone = self._loop.create_future()
-        for timer in (*self._timers, *([self._watch] if self._watch else [])):
+        watch = [self._watch] if self._watch else []
+        for timer in (*self._timers, *self._pending.values(), *watch):
             timer.cancel()
         for worker in tuple(self._workers.values()):
             if worker.ready_at is None or worker.held or not seconds:
@@ -168,10 +175,10 @@ class Pool:
         elif "refused" in news:
             self._refused(self._workers[news["refused"]], news["error"])
         elif "shared" in news:
-            self._is_expecting = False
+            self._expected = None
             self._mother = nursery
         elif "alone" in news:
-            self._is_expecting = False
+            self._expected = None
             self._shares = False
         else:
             self._exited(nursery, news)
@@ -181,7 +188,8 @@ class Pool:
             if not self._stopping:
                 self._on_fatal(_ZYGOTE_DIED)
             return
-        self._is_expecting = False
+        if nursery is self._expected:
+            self._expected = None
         if nursery is self._mother:
             self._mother = None
         for worker in tuple(self._workers.values()):
@@ -209,19 +217,34 @@ class Pool:
 
     def _start(self, number: int, backoff: Backoff) -> None:
         """Fork a worker: from the mother if there is one, else from the zygote."""
+        self._pending.pop(number, None)
         wants_mother = self._shares and self._mother is None
-        if wants_mother and self._is_expecting:
-            self._later(_MOTHER_SECONDS, lambda: self._start(number, backoff))
+        if wants_mother and self._expected:
+            self._start_later(number, backoff, seconds=_MOTHER_SECONDS)
             return
+        try:
+            self._spawn(number, backoff, is_first=wants_mother)
+        except OSError as reason:  # too many files are open, which will not last
+            log.error("no worker can be started for now: %s", reason.strerror)
+            self._start_later(number, backoff, seconds=_FULL_SECONDS)
+
+    def _spawn(self, number: int, backoff: Backoff, *, is_first: bool) -> None:
+        nursery = self._mother or self._zygote
+        turn, control = Turn(), None
+        try:
+            ours, theirs = nursery.pair()
+            if is_first:
+                control = nursery.pair()
+        except OSError:
+            turn.close()
+            raise
         board = self._boards[number]
         board.reset()
-        nursery = self._mother or self._zygote
-        ours, theirs = nursery.pair()
-        worker = Worker(self, nursery, board, ours, backoff)
+        worker = Worker(self, nursery, board, (ours, turn), backoff)
         self._workers[number] = worker
-        if wants_mother:
-            self._is_expecting = True
-            self._hear(nursery.spawn_first(number, theirs, worker.turn))
+        if control:
+            self._expected = nursery.spawn_first(number, theirs, worker.turn, control)
+            self._hear(self._expected)
         else:
             nursery.spawn(number, theirs, worker.turn)
 
@@ -292,11 +315,14 @@ class Pool:
             self._failed(worker, _died_in_init(how))
         ready_seconds = self._loop.time() - (worker.ready_at or self._loop.time())
         wait, backoff = worker.backoff.after(ready_seconds)
-        self._later(wait, lambda: self._start(number, backoff))
+        self._start_later(number, backoff, seconds=wait)
 
     def _describe(self, worker: Worker) -> str:
         how = exits.describe(worker.status or 0)
         return self.memory.explain(how, worker.status or 0, peak_bytes=worker.peak_bytes)
+
+    def _start_later(self, number: int, backoff: Backoff, *, seconds: float) -> None:
+        self._pending[number] = self._loop.call_later(seconds, self._start, number, backoff)
 
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
         handle: asyncio.TimerHandle
@@ -338,6 +364,6 @@ def _died_in_init(how: str) -> Problem:
 
 def _write_out(lines: bytes) -> None:
     """Log lines that a dead worker had not written yet."""
-    if lines:
+    with contextlib.suppress(OSError):  # a log that cannot be written keeps nobody from serving
         sys.stdout.write(lines.decode("utf-8", "backslashreplace"))
         sys.stdout.flush()

@@ -52,9 +52,15 @@ class Nursery:
         with link:
             self._order({"spawn": number}, link.fileno(), *turn.ends)
 
-    def spawn_first(self, number: int, link: socket.socket, turn: Turn) -> Nursery:
+    def spawn_first(
+        self,
+        number: int,
+        link: socket.socket,
+        turn: Turn,
+        control: tuple[socket.socket, socket.socket],
+    ) -> Nursery:
         """Fork a worker that may become a mother; the answer speaks for it."""
-        ours, theirs = messages.socketpair()
+        ours, theirs = control
         with link, theirs:
             self._order({"first": number}, link.fileno(), *turn.ends, theirs.fileno())
         return Nursery(ours)
@@ -68,6 +74,11 @@ class Nursery:
         """The next message, None when the other side is gone. Raises BlockingIOError."""
         data = self.control.recv(_LARGEST)
         return json.loads(data) if data else None
+
+    def end(self) -> None:
+        """Have the other side kill its workers and go; it says so by closing."""
+        with contextlib.suppress(OSError):
+            self.control.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         self.control.close()

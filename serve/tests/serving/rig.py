@@ -70,7 +70,7 @@ class Puppet:
     def __init__(self, rig: Rig, number: int) -> None:
         ours, self.link = messages.socketpair()
         self.board: Board = rig.boards[number]
-        self.end = Worker(rig, Nursery(self.link), self.board, ours, Backoff())
+        self.end = Worker(rig, Nursery(self.link), self.board, (ours, Turn()), Backoff())
         self.turn = Turn(self.end.turn.ends)
         self.end.pid, self.end.ready_at = 1000 + number, 0.0
         self.link.settimeout(5)
