@@ -20,7 +20,7 @@ from verdazul_serve.batching import Rule
 from verdazul_serve.board import At, Board, Hand
 from verdazul_serve.desk import Desk, Done, Order
 from verdazul_serve.logs import server as log
-from verdazul_serve.messages import Flag, Kind, LinkLost, Message
+from verdazul_serve.messages import FULL, Flag, Kind, LinkLost, Message
 from verdazul_serve.quick import QuickReader
 from verdazul_serve.reading import Limits, Reader, Request, Stage
 from verdazul_serve.requests import unpack
@@ -143,7 +143,7 @@ class Borrower:
                 self._keeps = False
                 self._sweep(float("inf"))
             elif message.kind is Kind.GONE:
-                log.error("this process has too many files open for any connection; it ends")
+                log.error(FULL)
                 raise LinkLost
 
     def _take_in_hand(self, message: Message) -> None:

@@ -34,7 +34,7 @@ SCORE_PATH = "/score"
 QUEUE_WAIT = b"x-verdazul-max-queue-wait-ms"
 TIME_LEFT = b"x-envoy-expected-rq-timeout-ms"  # Envoy tells how long it will wait
 NO_WORKER = ("ms-azureml-model-error-reason", "too_many_pending_request")
-_NO_LIMIT = float("inf")
+NO_LIMIT = float("inf")
 _MOST_DIGITS = 9  # over a month of milliseconds
 _PACE_WEIGHT = 0.2
 _CALLER_LEFT = 499  # in log and metrics only: nobody receives it
@@ -44,7 +44,7 @@ class Order:
     """One request to be answered on a socket.
 
     `close`: the connection ends with it; `is_last`: no other is known to follow; `due`: when its
-    caller stops waiting.
+    caller stops waiting; `is_unwanted`: it has stopped already.
     """
 
     __slots__ = (
@@ -53,6 +53,7 @@ class Order:
         "due",
         "ids",
         "is_last",
+        "is_unwanted",
         "marks",
         "request",
         "slot",
@@ -76,11 +77,12 @@ class Order:
         self.arrived = arrived
         self.close = close
         self.is_last = is_last
+        self.is_unwanted = False
         self.ids: Pairs = ()
         self.marks = context.NOTHING
         self.started = arrived
         left = request.fields.get(TIME_LEFT)
-        self.due = _NO_LIMIT if left is None else arrived + _seconds(left)
+        self.due = NO_LIMIT if left is None else arrived + _seconds(left)
 
 
 class Done(NamedTuple):
@@ -112,7 +114,7 @@ class Desk:
         self._meter = meter
         self._idle_seconds = idle_seconds
         self._insights = insights
-        self._timeout = scorer.timeout_ms / 1000 or _NO_LIMIT
+        self._timeout = scorer.timeout_ms / 1000 or NO_LIMIT
         self._access = logs.AccessLog(self)
         self.has_lines = False
         self._is_copy = False  # in a process that the script has forked
@@ -224,9 +226,11 @@ class Desk:
         order.marks = marks(request, order.ids)
         context.enter(order.marks)
         try:
-            if order.due <= order.started:
+            if order.is_unwanted or order.due <= order.started:
                 return self._left(order)
-            outcome = await self._scorer.score_async(self._shown(request))
+            outcome = await self._scorer.score_async(
+                self._shown(request), is_unwanted=lambda: order.is_unwanted
+            )
         except CallerLeft:
             return self._left(order)
         finally:
@@ -381,7 +385,7 @@ def _no_stream(outcome: Answer | Stream) -> Answer:
 def _seconds(milliseconds: bytes) -> float:
     """0 and nonsense mean no limit."""
     is_number = milliseconds.isdigit() and len(milliseconds) <= _MOST_DIGITS
-    return (int(milliseconds) / 1000 if is_number else 0.0) or _NO_LIMIT
+    return (int(milliseconds) / 1000 if is_number else 0.0) or NO_LIMIT
 
 
 def _write_out(lines: bytes) -> None:

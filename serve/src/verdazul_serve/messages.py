@@ -25,6 +25,8 @@ _LARGEST = _HEAD.size + _INLINE
 _ROOM = socket.CMSG_SPACE(2 * array("i").itemsize)
 _CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)  # socket.recv_fds() forgets its flags
 
+FULL = "this process has too many files open for any connection; it ends"
+
 
 class Kind(IntEnum):
     """Who says it stands in front."""

@@ -78,8 +78,13 @@ class Scorer:
             answers[index] = self._failed(result) if is_wrong else self._rendered(result, started)
         return [answers[index] for index in range(len(requests))]
 
-    async def score_async(self, request: Request) -> Answer | Stream:
-        """Await the script on one request, for as long as the scoring timeout allows."""
+    async def score_async(
+        self, request: Request, *, is_unwanted: Callable[[], bool] = lambda: False
+    ) -> Answer | Stream:
+        """Await the script on one request, for as long as the scoring timeout allows.
+
+        `is_unwanted` tells a task that is cancelled since nobody waits from one that fails so.
+        """
         import asyncio  # loaded for scripts that need it only
 
         try:
@@ -90,19 +95,26 @@ class Scorer:
         try:
             call = self._awaited(arguments)
             result = await asyncio.wait_for(call, self.timeout_ms / 1000 or None)
-        except asyncio.CancelledError:
-            raise CallerLeft from None
+        except asyncio.CancelledError as reason:
+            if is_unwanted():
+                raise CallerLeft from None
+            return self._failed(reason)
         except asyncio.TimeoutError as reason:  # a class of its own before Python 3.11
             return self._failed(TimeoutError(*reason.args))
+        except _Exit as wrapped:
+            return self._failed(wrapped.reason)
         except BaseException as reason:  # noqa: BLE001
             return self._failed(reason)
         return self._rendered(result, started)
 
     async def _awaited(self, arguments: dict[str, Any]) -> Any:
-        result = self.script.function(**arguments)
-        if inspect.isawaitable(result):
-            result = await result
-        return await results.begin_async(result)
+        try:
+            result = self.script.function(**arguments)
+            if inspect.isawaitable(result):
+                result = await result
+            return await results.begin_async(result)
+        except (SystemExit, KeyboardInterrupt) as reason:
+            raise _Exit(reason) from reason
 
     def _call_batch(self, given: list[dict[str, Any]]) -> list[Any]:
         if not given:
@@ -145,3 +157,11 @@ class Scorer:
             self._meter.count(metering.TIMEOUTS)
             return error(500, f"Scoring timeout after {self.timeout_ms} ms", run_failed=True)
         return error(500, results.SCRIPT_FAILED, run_failed=True)
+
+
+class _Exit(Exception):
+    """What would end the loop, and every request with it, if a task of its own raised it."""
+
+    def __init__(self, reason: BaseException) -> None:
+        super().__init__(reason)
+        self.reason = reason

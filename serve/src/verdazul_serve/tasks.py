@@ -9,15 +9,25 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from typing import NamedTuple
 
-from verdazul_serve import messages, polling
+from verdazul_serve import messages
 from verdazul_serve.board import At, Board, Hand
-from verdazul_serve.desk import Desk, Done, Order
-from verdazul_serve.messages import Flag, Kind, Message
+from verdazul_serve.desk import NO_LIMIT, Desk, Done, Order
+from verdazul_serve.logs import server as log
+from verdazul_serve.messages import FULL, Flag, Kind, LinkLost, Message
 from verdazul_serve.requests import unpack
 
 _BEAT_SECONDS = 0.1
 _FLUSH_SECONDS = 0.02
+
+
+class Running(NamedTuple):
+    """A request that is a task now, and what rings when its caller's time is up."""
+
+    task: asyncio.Task[None]
+    order: Order
+    alarm: asyncio.TimerHandle | None
 
 
 class Tasks:
@@ -36,54 +46,103 @@ class Tasks:
         self._hands = board.hands
         self._desk = desk
         self._idle_seconds = idle_seconds
-        self._running: dict[int, asyncio.Task[None]] = {}  # by serial number of the loan
+        self._running: dict[int, Running] = {}  # by serial number of the loan
+        self._pulse: asyncio.TimerHandle | None = None
         self._flush: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
+        """Raises LinkLost."""
         self._link.setblocking(False)  # noqa: FBT003
         self._loop = asyncio.get_running_loop()
-        self._over = asyncio.Event()
+        self._over: asyncio.Future[None] = self._loop.create_future()
         self._loop.add_reader(self._link, self._hear)
-        beat = self._loop.create_task(self._beat())
-        await self._over.wait()
-        beat.cancel()
+        try:
+            await self._over
+        finally:
+            self._loop.remove_reader(self._link)
         self._desk.close()
 
-    async def _beat(self) -> None:
+    def _end(self, lost: BaseException | None = None) -> None:
+        if self._over.done():
+            return
+        if lost:
+            self._over.set_exception(lost)
+        else:
+            self._over.set_result(None)
+
+    def _beat(self) -> None:
         """While tasks run, show that the loop turns."""
-        while True:
-            now = time.monotonic()
-            self._numbers[At.ALIVE] = now
-            self._numbers[At.STARTED] = now if self._running else 0.0
-            await asyncio.sleep(_BEAT_SECONDS if self._running else 1.0)
+        self._numbers[At.ALIVE] = time.monotonic()
+        again = self._loop.call_later(_BEAT_SECONDS, self._beat) if self._running else None
+        self._pulse = again
+
+    # what the parent says
 
     def _hear(self) -> None:
-        while True:
+        try:
+            self._hear_all()
+        except LinkLost as lost:
+            self._end(lost)
+
+    def _hear_all(self) -> None:
+        while not self._over.done():
             try:
                 message = messages.receive(self._link)
             except BlockingIOError:
                 return
             if message is None:
-                self._loop.remove_reader(self._link)
-                self._over.set()
-                return
-            if message.kind is Kind.LEND:
+                self._end()
+            elif message.kind is Kind.LEND:
                 self._start(message)
-            elif message.kind is Kind.CANCEL and message.serial in self._running:
-                self._running[message.serial].cancel()
+            elif message.kind is Kind.CANCEL:
+                self._break_off(message.serial)
+            elif message.kind is Kind.GONE:
+                log.error(FULL)
+                raise LinkLost
+
+    # one request
 
     def _start(self, message: Message) -> None:
         sock = socket.socket(fileno=message.descriptor)
         sock.setblocking(False)  # noqa: FBT003
         self._hands[message.slot] = Hand.HELD
         self._numbers[At.RECEIVED] = message.serial
-        self._numbers[At.ALIVE] = time.monotonic()
         request = unpack(message.meta, message.body)
         close, is_last = bool(message.flags & Flag.CLOSE), bool(message.flags & Flag.MAY_KEEP)
         order = Order(request, sock, message.slot, arrived=message.at, close=close, is_last=is_last)
         task = self._loop.create_task(self._serve(order, message))
-        self._running[message.serial] = task
-        task.add_done_callback(lambda _: self._running.pop(message.serial))
+        self._note(message.serial, Running(task, order, self._alarm(order, message.serial)))
+        task.add_done_callback(lambda _: self._forget(message.serial))
+
+    def _alarm(self, order: Order, serial: int) -> asyncio.TimerHandle | None:
+        """For when the caller's time is up."""
+        if order.due == NO_LIMIT:
+            return None
+        return self._loop.call_later(order.due - time.monotonic(), self._break_off, serial)
+
+    def _note(self, serial: int, running: Running) -> None:
+        if not self._running:
+            self._numbers[At.STARTED] = time.monotonic()
+        self._running[serial] = running
+        if self._pulse is None:
+            self._beat()
+
+    def _forget(self, serial: int) -> None:
+        running = self._running.pop(serial)
+        if running.alarm:
+            running.alarm.cancel()
+        if not self._running:
+            self._numbers[At.STARTED] = 0.0
+        lost = running.task.exception()
+        if lost:
+            self._end(lost)
+
+    def _break_off(self, serial: int) -> None:
+        """Nobody waits. A task that has not begun yet begins first, so that it can end in order."""
+        running = self._running.get(serial)
+        if running:
+            running.order.is_unwanted = True
+            self._loop.call_soon(running.task.cancel)
 
     async def _serve(self, order: Order, message: Message) -> None:
         done = await self._desk.run_async(order, self._write)
@@ -96,10 +155,12 @@ class Tasks:
     def _give_back(self, message: Message, done: Done) -> None:
         slot, serial = message.slot, message.serial
         if done.is_broken:
-            self._say(Message(Kind.GONE, slot, serial, flags=Flag.BROKEN))
+            gone = Message(Kind.GONE, slot, serial, flags=Flag.BROKEN)
+            messages.say(self._link, gone)
             return
         flags = 0 if done.keep else Flag.CLOSE
-        self._say(Message(Kind.BACK, slot, serial, len(done.unsent), flags, body=done.unsent))
+        back = Message(Kind.BACK, slot, serial, len(done.unsent), flags, body=done.unsent)
+        messages.say(self._link, back)
 
     async def _write(self, sock: socket.socket, data: bytes) -> bool:
         """For streams: wait for slow readers; False for those that left or stopped reading."""
@@ -112,12 +173,3 @@ class Tasks:
     def _flush_lines(self) -> None:
         self._flush = None
         self._desk.flush()
-
-    def _say(self, message: Message) -> None:
-        while True:
-            try:
-                messages.send(self._link, message)
-            except BlockingIOError:  # noqa: PERF203  # rare
-                polling.writable(self._link.fileno())
-            else:
-                return
