@@ -13,12 +13,13 @@ bear being called again with items it has seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 _MOST = 1024
 _LONGEST_MS = 60_000
+_NO_LISTS = (str, bytes, Mapping, set, frozenset)  # which can be gone through, but not item by item
 ATTRIBUTE = "__verdazul_batch__"
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -49,30 +50,33 @@ class BadBatch(Exception):
     """run() did not return one result for each item."""
 
 
-def call(run: Callable[[list[Any]], Any], items: list[Any]) -> list[Any]:
+def call(
+    run: Callable[[list[Any]], Any],
+    items: list[Any],
+    *,
+    is_over: Callable[[], bool] = lambda: False,
+) -> list[Any]:
     """One result for each item, exceptions in the place of results that failed.
 
+    `is_over` says whether an exception came since the time is up, which it then is for all of them.
     BaseExceptions that are no Exceptions (the caller left, the process shall end) pass through.
     """
     try:
         return _checked(run(list(items)), len(items))
     except BadBatch as reason:
         return [reason] * len(items)
-    except TimeoutError as reason:  # the time is up for all of them
-        return [reason] * len(items)
     except Exception as reason:  # noqa: BLE001  # a script may raise anything
-        if len(items) == 1:
-            return [reason]
-        half = len(items) // 2
-        return call(run, items[:half]) + call(run, items[half:])
+        if len(items) == 1 or is_over():
+            return [reason] * len(items)
+    half = len(items) // 2
+    return call(run, items[:half], is_over=is_over) + call(run, items[half:], is_over=is_over)
 
 
 def _checked(results: Any, wanted: int) -> list[Any]:
-    try:
-        listed = list(results)
-    except TypeError:
-        kind = type(results).__name__
-        raise BadBatch(f"a batched run() returned {kind}; it must return a list") from None
+    kind = type(results).__name__
+    if isinstance(results, _NO_LISTS) or not isinstance(results, Iterable):
+        raise BadBatch(f"a batched run() returned {kind}; it must return a list")
+    listed = list(results)
     if len(listed) != wanted:
         raise BadBatch(f"a batched run() returned {len(listed)} results for {wanted} items")
     return listed

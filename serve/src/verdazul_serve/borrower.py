@@ -83,6 +83,7 @@ class Borrower:
         self._is_over = False
         self._batch: list[tuple[Kept, Order]] = []
         self._batch_due = 0.0
+        self._most_messages = max(_MOST_MESSAGES, rule.max_size if rule else 0)
 
     def run(self) -> None:
         self._link.setblocking(False)  # noqa: FBT003
@@ -129,7 +130,7 @@ class Borrower:
     # what the parent says
 
     def _hear(self) -> None:
-        for _ in range(_MOST_MESSAGES):
+        for _ in range(self._most_messages):
             try:
                 message = messages.receive(self._link)
             except BlockingIOError:
@@ -186,7 +187,7 @@ class Borrower:
             self._run_one(kept, order)
             return
         if not self._batch:
-            self._batch_due = order.arrived + self._rule.max_delay_ms / 1000
+            self._batch_due = time.monotonic() + self._rule.max_delay_ms / 1000
         self._forget(kept.fd)  # what it sends meanwhile can wait
         self._batch.append((kept, order))
         if len(self._batch) >= self._rule.max_size:

@@ -129,7 +129,7 @@ class Scorer:
         try:
             self._breaker.is_armed = True
             try:
-                return batching.call(run, given)
+                return batching.call(run, given, is_over=lambda: not self._breaker.is_armed)
             finally:
                 self._breaker.is_armed = False
         except CallerLeft:
