@@ -193,7 +193,9 @@ class Pool:
         if nursery is self._mother:
             self._mother = None
         for worker in tuple(self._workers.values()):
-            if worker.nursery is nursery and worker.status is None and worker.pid is not None:
+            if worker.nursery is nursery and worker.status is None:
+                if worker.pid is None:
+                    worker.doom = worker.doom or "the process that was to fork it has died"
                 self._died(worker, signal.SIGKILL)  # with their mother, who cannot tell any more
         nursery.close()
 
