@@ -1,6 +1,7 @@
 """Requests of the user's own that are run before a worker calls itself ready (VERDAZUL_WARMUP).
 
-One file holds one request body; a folder holds several, taken in the order of their names. What the
+One file holds one request body; a folder holds several, taken in the order of their names, hidden
+ones left out. They are no requests in the figures. What the
 first calls of a model load or compile then costs no caller. A warm-up that fails is a failed start:
 a model that cannot answer its own example should not receive traffic.
 """
@@ -11,7 +12,6 @@ import os
 import time
 
 from verdazul_serve.answers import Answer, Stream
-from verdazul_serve.deadline import CallerLeft
 from verdazul_serve.failure import BootFailure
 from verdazul_serve.logs import server as log
 from verdazul_serve.reading import Request
@@ -41,7 +41,8 @@ def run(scorer: Scorer, settings: Settings) -> None:
 def _files(path: str) -> list[str]:
     try:
         names = sorted(os.listdir(path)) if os.path.isdir(path) else []  # noqa: PTH112, PTH208
-        found = [os.path.join(path, name) for name in names]  # noqa: PTH118
+        shown = [name for name in names if not name.startswith(".")]
+        found = [os.path.join(path, name) for name in shown]  # noqa: PTH118
         found = [each for each in found if os.path.isfile(each)]  # noqa: PTH113
     except OSError:
         found = []
@@ -57,24 +58,26 @@ def _files(path: str) -> list[str]:
 
 
 def _request(path: str) -> Request:
-    with open(path, "rb") as file:  # noqa: PTH123
-        body = file.read()
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            body = file.read()
+    except OSError as reason:
+        raise BootFailure(
+            "ConfigurationError",
+            f"the warm-up request {path} cannot be read: {reason.strerror}",
+            fix="let the file be read by everyone, or take it away",
+        ) from None
     headers = (("content-type", "application/json"), ("content-length", str(len(body))))
     return Request("POST", "/score", headers, body)
 
 
 def _score(scorer: Scorer, request: Request) -> int:
     script = scorer.script
-    try:
-        if script.batch:
-            outcome = scorer.score_batch([request])[0]
-        elif script.is_async:
-            outcome = script.coroutines.finish(scorer.score_async(request))
-        else:
-            outcome = scorer.score(request)
-    except CallerLeft:
-        return 0
-    return _status(outcome)
+    if script.batch:
+        return _status(scorer.score_batch([request])[0])
+    if script.is_async:
+        return _status(script.coroutines.finish(scorer.score_async(request)))
+    return _status(scorer.score(request))
 
 
 def _status(outcome: Answer | Stream) -> int:

@@ -123,7 +123,8 @@ def _work(
     breaker.install()
     scorer = Scorer(loaded, breaker, meter, timeout_ms=settings.scoring_timeout_ms)
     try:
-        warmup.run(scorer, settings)
+        with meter.paused():
+            warmup.run(scorer, settings)
     except BootFailure as failure:
         messages.send(birth.link, Message(Kind.FAILED, body=failure.problem.to_json()))
         return EXIT_CODE
