@@ -8,11 +8,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verdazul_serve import messages, settings
+from verdazul_serve import settings
 from verdazul_serve.__main__ import hide_working_directory
 from verdazul_serve.backoff import FIRST_SECONDS, LONGEST_SECONDS, Backoff
 from verdazul_serve.failure import Problem
-from verdazul_serve.messages import Kind
 from verdazul_serve.reading import Event, Reader, Refusal, Request
 from verdazul_serve.settings import Settings
 from verdazul_serve.wire import date
@@ -21,18 +20,6 @@ from verdazul_serve.wire import date
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     ends = sorted(place % (len(data) + 1) for place in places)
     return [data[start:end] for start, end in zip([0, *ends], [*ends, len(data)])]
-
-
-@given(st.sampled_from(Kind), st.integers(0, 1023), st.binary(max_size=70000), st.binary())
-def test_messages_arrive_as_they_were_sent(kind: Kind, slot: int, meta: bytes, body: bytes) -> None:
-    ours, theirs = messages.socketpair()
-    with ours, theirs:
-        sent = messages.Message(kind, slot, 7, len(body), 3, 1.5, meta, body)
-        messages.send(ours, sent)
-
-        assert messages.receive(theirs) == sent
-        ours.close()
-        assert messages.receive(theirs) is None
 
 
 REQUESTS = st.lists(
