@@ -81,6 +81,7 @@ class Borrower:
         self._taken = 0.0
         self._keeps = True
         self._is_over = False
+        self._serve = self._run_one if rule is None else self._gather
         self._batch: list[tuple[Kept, Order]] = []
         self._batch_due = 0.0
         self._most_messages = max(_MOST_MESSAGES, rule.max_size if rule else 0)
@@ -182,10 +183,8 @@ class Borrower:
         close = not request.keep_alive
         self._serve(kept, Order(request, kept.sock, kept.slot, arrived=now, close=close))
 
-    def _serve(self, kept: Kept, order: Order) -> None:
-        if self._rule is None:
-            self._run_one(kept, order)
-            return
+    def _gather(self, kept: Kept, order: Order) -> None:
+        assert self._rule is not None  # noqa: S101  # chosen because of it
         if not self._batch:
             self._batch_due = time.monotonic() + self._rule.max_delay_ms / 1000
         self._forget(kept.fd)  # what it sends meanwhile can wait
@@ -196,21 +195,20 @@ class Borrower:
     def _run_one(self, kept: Kept, order: Order) -> None:
         self._turn.lay_down()
         done = self._desk.run(order)
-        self._back_from_run()
+        self._turn.take_up()
+        if self._numbers[At.TAKEN] != self._taken:
+            self._drop_taken()
         self._finish(kept, done)
 
     def _run_batch(self) -> None:
         batch, self._batch = self._batch, []
         self._turn.lay_down()
         done = self._desk.run_batch([order for _, order in batch])
-        self._back_from_run()
-        for (kept, _), each in zip(batch, done):
-            self._finish(kept, each)
-
-    def _back_from_run(self) -> None:
         self._turn.take_up()
         if self._numbers[At.TAKEN] != self._taken:
             self._drop_taken()
+        for (kept, _), each in zip(batch, done):
+            self._finish(kept, each)
 
     def _drop_taken(self) -> None:
         """The parent has taken connections back while we were in run()."""
@@ -226,7 +224,9 @@ class Borrower:
         elif done.unsent or not done.keep:
             self._back(kept, unsent=done.unsent, close=not done.keep)
         elif kept.may_keep and self._keeps and self._numbers[At.PACE] < FAST_SECONDS:
-            self._keep(kept)
+            kept.used = time.monotonic()
+            if kept.fd not in self._kept:
+                self._keep(kept)
         else:
             self._back(kept)
         self._hands[kept.slot] = Hand.CLEAN
@@ -234,11 +234,9 @@ class Borrower:
     # custody
 
     def _keep(self, kept: Kept) -> None:
-        kept.used = time.monotonic()
-        if kept.fd not in self._kept:
-            self._kept[kept.fd] = kept
-            kept.sock.setblocking(False)  # noqa: FBT003
-            self._epoll.register(kept.fd, select.EPOLLIN)
+        self._kept[kept.fd] = kept
+        kept.sock.setblocking(False)  # noqa: FBT003
+        self._epoll.register(kept.fd, select.EPOLLIN)
 
     def _forget(self, fd: int) -> None:
         if self._kept.pop(fd, None):

@@ -93,6 +93,9 @@ class Done(NamedTuple):
     is_broken: bool = False
 
 
+_KEPT, _CLOSED = Done(keep=True), Done(keep=False)
+
+
 class Desk:
     """One worker's."""
 
@@ -177,15 +180,17 @@ class Desk:
         try:
             if order.due <= order.started:
                 return self._left(order)
-            outcome = self._scorer.score(self._shown(request))
-            if isinstance(outcome, Stream):
+            if QUEUE_WAIT in request.fields:
+                request = request.without(QUEUE_WAIT)
+            outcome = self._scorer.score(request)
+            if type(outcome) is Stream:
                 return self._stream(outcome, order)
         except CallerLeft:
             return self._left(order)
         finally:
             self._end(order)
-            context.leave()
-        return self._send(outcome, order)
+            context.enter(context.NOTHING)
+        return self._send(outcome, order)  # type: ignore[arg-type]  # no stream
 
     def run_batch(self, orders: list[Order]) -> list[Done]:
         """Answer many by one call, but none that nobody waits for any more."""
@@ -234,7 +239,8 @@ class Desk:
         except CallerLeft:
             return self._left(order)
         finally:
-            self._end_copy()
+            if self._is_copy:
+                self._end_copy()
         if not isinstance(outcome, Stream):
             return self._send(outcome, order)
         opening = self._replies.head(outcome, request, order.ids, keep=self._keeps(order))
@@ -258,7 +264,8 @@ class Desk:
         self._meter.queued(started - order.arrived)
 
     def _end(self, order: Order) -> None:
-        self._end_copy()
+        if self._is_copy:
+            self._end_copy()
         numbers = self._numbers
         took = time.monotonic() - order.started
         pace = numbers[At.PACE]
@@ -270,9 +277,8 @@ class Desk:
 
     def _end_copy(self) -> None:
         """A process that run() forked, and that came back from it, must not answer as well."""
-        if self._is_copy:
-            log.error("run() returned in a process that it had forked, which ends here")
-            os._exit(1)
+        log.error("run() returned in a process that it had forked, which ends here")
+        os._exit(1)
 
     @staticmethod
     def _ids(order: Order) -> Pairs:
@@ -293,7 +299,7 @@ class Desk:
         return self._send(error(431, str(long)), order)
 
     def _send(self, answer: Answer, order: Order) -> Done:
-        keep = self._keeps(order)
+        keep = not (order.close or (order.is_last and self._numbers[At.CLOSING]))
         data = self._replies.whole(answer, order.request, order.ids, keep=keep)
         hands, slot = self._hands, order.slot
         before, hands[slot] = hands[slot], Hand.ANSWERING
@@ -307,7 +313,9 @@ class Desk:
         self._log(order, answer.status, str(len(answer.body)))
         if self._insights is not None:
             self._tell(answer, order)
-        return Done(keep, unsent)
+        if unsent:
+            return Done(keep, unsent)
+        return _KEPT if keep else _CLOSED
 
     def _stream(self, stream: Stream, order: Order) -> Done:
         self._numbers[At.LIMIT] = 0.0  # of run() itself; what it yields may take its time

@@ -36,7 +36,13 @@ def plain(data_name: str, *, wants_headers: bool) -> Arguments:
     """run(data): the body as text, whatever its type says; for GET the query as a JSON object."""
 
     def arguments(request: Request) -> dict[str, Any]:
-        found: dict[str, Any] = {data_name: _text(request)}
+        if request.method == "GET":
+            found: dict[str, Any] = {data_name: json.dumps(_query_of(request))}
+        else:
+            try:
+                found = {data_name: request.body.decode()}
+            except UnicodeDecodeError as reason:
+                raise _bad(400, f"Input cannot be decoded as UTF-8: {reason}") from None
         if wants_headers:
             found[HEADERS] = shown_headers(request)
         return found
@@ -116,15 +122,6 @@ def shown_headers(request: Request) -> dict[str, str]:
 def _title(name: bytes) -> str:
     """Empty for a name with an underscore, which could pose as its twin with a dash."""
     return "" if b"_" in name else name.decode("latin-1").title()
-
-
-def _text(request: Request) -> str:
-    if request.method == "GET":
-        return json.dumps(_query_of(request))
-    try:
-        return request.body.decode()
-    except UnicodeDecodeError as reason:
-        raise _bad(400, f"Input cannot be decoded as UTF-8: {reason}") from None
 
 
 def _query_of(request: Request) -> dict[str, Any]:

@@ -43,8 +43,6 @@ def before_emit(action: Callable[[], None]) -> None:
 
 def mark(request_id: str, trace_id: str) -> str:
     """` [id]`, ` [id trace]` or nothing; a caller's odd characters are escaped."""
-    if request_id and not trace_id and request_id.isprintable():  # the common one
-        return f" [{request_id}]"
     text = f"{request_id} {trace_id}" if trace_id and request_id else request_id or trace_id
     if not text:
         return ""

@@ -140,7 +140,8 @@ class AccessLog:
             text = "%s %s %d %.3fms %s"
             server.info(text, method, target, status, seconds * 1000, length, extra=ids)
             return
-        shown = mark(request_id, trace_id)
+        is_common = request_id and not trace_id and request_id.isprintable()
+        shown = f" [{request_id}]" if is_common else mark(request_id, trace_id)
         when = self._time + _MILLISECONDS[rest // 1_000_000]
         took = f"{seconds * 1000:.3f}ms {length}"
         line = f"{when}{self._name}{shown} - {method} {target} {status} {took}\n"

@@ -40,7 +40,9 @@ class Meter:
         self._counters[ANSWERS + status // 100] += 1.0
 
     def queued(self, seconds: float) -> None:
-        self._observe(QUEUE, SECONDS, seconds)
+        counters = self._counters
+        counters[QUEUE] += seconds
+        counters[QUEUE + 1 + bisect_left(SECONDS, seconds)] += 1.0
 
     def ran(self, seconds: float, serialising: float) -> None:
         """One run() that returned, and what it took to make an answer of that."""
@@ -51,7 +53,9 @@ class Meter:
         counters[SERIALISE + 1 + bisect_left(SECONDS, serialising)] += 1.0
 
     def batched(self, size: int) -> None:
-        self._observe(BATCH, SIZES, float(size))
+        counters = self._counters
+        counters[BATCH] += size
+        counters[BATCH + 1 + bisect_left(SIZES, size)] += 1.0
 
     def count(self, where: int) -> None:
         self._counters[where] += 1.0
@@ -67,8 +71,3 @@ class Meter:
             yield
         finally:
             self._counters[:] = memoryview(before).cast("d")
-
-    def _observe(self, where: int, bounds: tuple[float, ...], value: float) -> None:
-        counters = self._counters
-        counters[where] += value
-        counters[where + 1 + bisect_left(bounds, value)] += 1.0

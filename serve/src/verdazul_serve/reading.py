@@ -29,10 +29,11 @@ class Request:
     """One complete request. Equal when everything but how it was made is equal.
 
     Made from text by hand, or from raw bytes by a Reader; the names and values that nobody asks for
-    are then never decoded, which is why this is no dataclass.
+    are then never decoded, which is why this is no dataclass. `pairs` are the headers as they came,
+    names in lower case; `fields` the first value of each name.
     """
 
-    __slots__ = ("_fields", "_headers", "_raw", "body", "http11", "keep_alive", "method", "target")
+    __slots__ = ("_headers", "body", "fields", "http11", "keep_alive", "method", "pairs", "target")
 
     def __init__(
         self,
@@ -50,8 +51,8 @@ class Request:
         self.http11 = http11
         self.keep_alive = keep_alive
         self._headers: tuple[tuple[str, str], ...] | None = headers
-        self._raw: list[tuple[bytes, bytes]] | None = None
-        self._fields: dict[bytes, bytes] | None = None
+        self.pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        self.fields = dict(reversed(self.pairs))
 
     @classmethod
     def raw(
@@ -64,9 +65,9 @@ class Request:
         http11: bool,
         keep_alive: bool,
     ) -> Request:
-        """`pairs` are names in lower case and values, as they came."""
-        request = cls(method, target, (), body, http11=http11, keep_alive=keep_alive)
-        request._headers, request._raw = None, pairs  # our own class
+        """From bytes."""
+        request = cls.quick(method, target, pairs, dict(reversed(pairs)), body)
+        request.http11, request.keep_alive = http11, keep_alive
         return request
 
     @classmethod
@@ -82,9 +83,11 @@ class Request:
         request = cls.__new__(cls)
         request.method = method
         request.target = target
+        request.pairs = pairs
+        request.fields = fields
         request.body = body
         request.http11 = request.keep_alive = True
-        request._headers, request._raw, request._fields = None, pairs, fields  # noqa: SLF001
+        request._headers = None  # noqa: SLF001  # our own class
         return request
 
     @property
@@ -92,23 +95,9 @@ class Request:
         """Names in lower case, values as latin-1, in the order they came."""
         if self._headers is None:
             self._headers = tuple(
-                (name.decode("latin-1"), value.decode("latin-1")) for name, value in self._raw or ()
+                (name.decode("latin-1"), value.decode("latin-1")) for name, value in self.pairs
             )
         return self._headers
-
-    @property
-    def fields(self) -> dict[bytes, bytes]:
-        """The first value of each name, undecoded: for the few that every request is asked for."""
-        if self._fields is None:
-            self._fields = dict(reversed(self.pairs))
-        return self._fields
-
-    @property
-    def pairs(self) -> list[tuple[bytes, bytes]]:
-        """The headers undecoded."""
-        if self._raw is None:
-            self._raw = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in self._headers or ()]
-        return self._raw
 
     def header(self, name: str) -> str | None:
         """The first value, None when there is none."""

@@ -50,15 +50,17 @@ class Replies:
 
     def whole(self, answer: Answer, request: Request, ids: Pairs, *, keep: bool) -> bytes:
         """Head and body."""
-        if len(answer.headers) > _OWN_HEADERS:
+        headers = answer.headers
+        if self._origins or len(headers) > _OWN_HEADERS:
             answer = self.complete(answer, request, ids)
             headers = answer.headers
         else:
-            headers = self._headers(answer, request, ids)
-        body = answer.body
-        framing = wire.length(len(body))
-        head = wire.head(answer.status, headers, framing, keep=keep, http11=request.http11)
-        return head if request.method == "HEAD" else head + body
+            headers = (*headers, *self._version, *ids)
+        is_bare = request.method == "HEAD"
+        http11 = request.http11
+        return wire.whole(
+            answer.status, headers, answer.body, keep=keep, http11=http11, is_bare=is_bare
+        )
 
     def head(self, stream: Stream, request: Request, ids: Pairs, *, keep: bool) -> Opening:
         """Of a stream, chunked where its length is not known and the client understands that."""

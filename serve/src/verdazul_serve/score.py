@@ -52,7 +52,10 @@ class Scorer:
             raise
         except BaseException as reason:  # noqa: BLE001  # sys.exit() in run() costs this request only
             return self._failed(reason)
-        return self._rendered(result, started)
+        ended = time.monotonic()
+        answer = results.render(result, exec_ms=(ended - started) * 1000)
+        self._meter.ran(ended - started, time.monotonic() - ended)
+        return answer
 
     @contextmanager
     def breakable(self) -> Iterator[None]:

@@ -36,8 +36,16 @@ class Turn:
 
     def take_up(self) -> None:
         """The worker comes back; waits while the parent has the turn (microseconds)."""
-        while not self._take():
-            polling.readable(self._read_end)
+        try:
+            while True:
+                try:
+                    os.read(self._read_end, 1)
+                except BlockingIOError:  # noqa: PERF203  # rare
+                    polling.readable(self._read_end)
+                else:
+                    return
+        except OSError as error:
+            raise LinkLost from error
 
     @contextmanager
     def borrowed(self) -> Iterator[bool]:

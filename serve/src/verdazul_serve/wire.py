@@ -27,6 +27,18 @@ def head(status: int, headers: Pairs, framing: str, *, keep: bool, http11: bool 
     return f"{line}{date_line()}{pairs}{framing}{connection}\r\n".encode("latin-1", "replace")
 
 
+def whole(
+    status: int, headers: Pairs, body: bytes, *, keep: bool, http11: bool, is_bare: bool
+) -> bytes:
+    """Head and body; `is_bare`: the head only, which announces the body all the same."""
+    line = _LINES.get(status) or f"HTTP/1.1 {status} \r\n"
+    connection = "" if keep and http11 else _KEEP if keep else _CLOSE
+    pairs = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    text = f"{line}{date_line()}{pairs}content-length: {len(body)}\r\n{connection}\r\n"
+    head = text.encode("latin-1", "replace")
+    return head if is_bare else head + body
+
+
 def length(size: int) -> str:
     """The framing of a body whose size is known."""
     return f"content-length: {size}\r\n"
