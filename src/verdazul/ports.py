@@ -6,7 +6,7 @@ implementation that passes the same contract tests as the real adapter (tests/co
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Mapping
 from typing import Protocol
 
 from verdazul.core.changes import Change
@@ -14,6 +14,7 @@ from verdazul.core.environment import EnvironmentState, Recipe
 from verdazul.core.instance import Instance, InstanceId, Launch
 from verdazul.core.records import Asset, AssetKey, DeploymentState, EndpointRecord, Operation
 from verdazul.core.route import Route
+from verdazul.core.trust import Trust
 from verdazul.model.events import Event
 from verdazul.model.status import Status
 
@@ -135,6 +136,15 @@ class DataPlane(Protocol):
         That is any which an acknowledged or a not yet acknowledged configuration names.
         """
 
+    async def trust(self, trust: Trust) -> None:
+        """Verify tokens by these signers from now on. Raises as `publish` does.
+
+        Endpoints are not touched; what was trusted survives a restart of the gateway.
+        """
+
+    def trusted(self) -> Trust | None:
+        """What was acknowledged since we started; None: nothing yet."""
+
 
 class Environments(Protocol):
     """Builds environments, cached by the digest of their recipe."""
@@ -163,6 +173,19 @@ class Secrets(Protocol):
     def seal(self, plain: str) -> str: ...
 
     def open(self, sealed: str) -> str: ...
+
+
+class TokenSigner(Protocol):
+    """Signs tokens with keys that only this control plane has."""
+
+    def sign(self, claims: Mapping[str, object]) -> str:
+        """A JSON Web Token."""
+
+    def public_keys(self) -> str:
+        """The key set that verifies every token which has not expired, as JSON.
+
+        Also the moment at which keys are rotated when it is time: ask now and then.
+        """
 
 
 class Uploads(Protocol):

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 from tests.model import factories
 
+from verdazul.core.access import PrincipalType, RoleAssignment
 from verdazul.core.environment import Recipe
 from verdazul.core.instance import Exit, Instance, InstanceId, Phase, Probe
 from verdazul.core.records import (
@@ -23,6 +24,7 @@ from verdazul.core.records import (
 from verdazul.core.revision import Bundle, ModelMount
 from verdazul.model.errors import Problem
 from verdazul.model.events import Event, Severity
+from verdazul.model.roles import BUILT_IN, DATA_SCIENTIST
 from verdazul.model.status import Condition, ProvisioningState, Status, Truth
 
 CRASH = Exit(3, None, Problem("UserScriptInitFailed", "init() raised ValueError", "mend init()"))
@@ -94,6 +96,13 @@ def event(number: int, *, deployment: str = "", **fields: Any) -> Event:
 
 def asset(version: str = "1", *, name: str = "code", **fields: Any) -> Asset:
     default = Asset(AssetKey("codes", name, version), "{}", f"sha256:{version}", "", 1000.0)
+    return replace(default, **fields)
+
+
+def role_assignment(number: str = "role-1", **fields: Any) -> RoleAssignment:
+    default = RoleAssignment(
+        number, "credit", DATA_SCIENTIST.id, "alice", PrincipalType.USER, 1000.0
+    )
     return replace(default, **fields)
 
 
@@ -179,4 +188,13 @@ assets = st.builds(
     _texts,
     _times,
     st.booleans(),
+)
+role_assignments = st.builds(
+    RoleAssignment,
+    st.uuids().map(str),
+    st.sampled_from(["", "credit", "Credit", "other"]),
+    st.sampled_from([*BUILT_IN, "a-role-that-was-deleted"]),
+    st.sampled_from(["alice", "bob", "team", "//partner/alice"]),
+    st.sampled_from(PrincipalType),
+    _times,
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.records import deployment, endpoint, instance
+from tests.core.records import deployment, endpoint, instance, role_assignment
 
 from verdazul.core.instance import Instance, Phase
 from verdazul.core.records import DeploymentRecord, EndpointRecord
 from verdazul.core.route import Backend, Route, route, weight_of
+from verdazul.core.trust import Identities, OwnTokens, audience_of
+from verdazul.model.endpoint import AuthMode
 
 SPELLINGS = {"blue": ["blue", "Blue", "BLUE"], "green": ["green", "gReen"], "red": ["red"]}
 
@@ -129,3 +132,23 @@ def test_instances_of_any_revision_serve() -> None:
         "credit.blue.aa-0",
         "credit.blue.bb-0",
     ]
+
+
+@pytest.mark.azure(35, 38, 39)
+@pytest.mark.parametrize("mode", list(AuthMode))
+def test_one_kind_of_credential_opens_it_and_no_other(mode: AuthMode) -> None:
+    owner = endpoint("Credit", auth_mode=mode.value, uid="uid-7")
+    allowed = role_assignment(endpoint="credit", principal="alice")
+
+    found = route(owner, (), (), [allowed])
+
+    assert found is not None
+    assert found.key_digests == (owner.key_digests if mode is AuthMode.KEY else ())
+    assert (
+        found.door
+        == {
+            AuthMode.KEY: None,
+            AuthMode.AML_TOKEN: OwnTokens(audience_of("uid-7")),
+            AuthMode.AAD_TOKEN: Identities(("alice",), ()),
+        }[mode]
+    )

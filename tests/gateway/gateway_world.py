@@ -58,13 +58,17 @@ class World:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, home: Path, **options: Any) -> AsyncIterator[World]:
+    async def open(
+        cls, home: Path, *, expect_log: str = "", **options: Any
+    ) -> AsyncIterator[World]:
+        """A script that fails is a mistake, unless its words in the log are expected."""
         port = free_port()
         async with contextlib.AsyncExitStack() as stack:
             plane = await stack.enter_async_context(plane_at(home, port, **options))
             yield cls(plane, home, port, stack)
         log = (home / "logs" / "envoy.txt").read_text()
-        assert "[lua]" not in log, log
+        assert expect_log in log, log
+        assert bool(expect_log) or "[lua]" not in log, log
         assert "[critical]" not in log, log
 
     async def upstream(self, name: str) -> Upstream:

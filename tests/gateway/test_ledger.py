@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verdazul.core.route import Backend, DeploymentRoute, Route
+from verdazul.core.trust import Identities, OwnTokens
 from verdazul.gateway.disk import make_folders
 from verdazul.gateway.ledger import Ledger
 from verdazul.model.errors import Fatal
@@ -70,3 +72,28 @@ def test_an_unreadable_record_says_which_file_and_what_to_do(tmp_path: Path) -> 
     assert failed.value.problem.code == "GatewayRecordUnreadable"
     assert failed.value.problem.where == str(path)
     assert "move the file away" in failed.value.problem.fix
+
+
+@pytest.mark.parametrize(
+    "door", [OwnTokens("urn:x"), Identities(("alice",), ("team", "//partner/crew")), None]
+)
+def test_what_opens_an_endpoint_is_remembered(
+    tmp_path: Path, door: OwnTokens | Identities | None
+) -> None:
+    make_folders(tmp_path)
+    path = tmp_path / "gateway" / "routes.json"
+    known = replace(route("a", "x"), door=door)
+
+    Ledger(path).settle("a", known)
+
+    assert Ledger(path).acknowledged() == {"a": known}
+
+
+def test_a_record_from_before_there_were_tokens_is_read(tmp_path: Path) -> None:
+    make_folders(tmp_path)
+    path = tmp_path / "gateway" / "routes.json"
+    Ledger(path).settle("a", route("a", "x"))
+    path.write_text(path.read_text().replace(', "door": null', ""))
+
+    assert "door" not in path.read_text()
+    assert Ledger(path).acknowledged() == {"a": route("a", "x")}

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verdazul.core.route import Backend, DeploymentRoute, Route
+from verdazul.core.trust import Identities, OwnTokens, Signer, Trust
 from verdazul.gateway.bootstrap import bootstrap
 from verdazul.gateway.resources import Unroutable, endpoint_routes
-from verdazul.gateway.snapshot import Snapshot, clusters_in, passage
+from verdazul.gateway.snapshot import Snapshot, clusters_in, passage, signers
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 DIGESTS = ("a" * 64, "b" * 64)
@@ -33,6 +34,13 @@ CASES: dict[str, tuple[str, object]] = {
     "gateway_1_deployment": (
         "header, then 404 for other headers, then all traffic; own timeout; digests, no keys",
         [Route("Credit", DIGESTS, (BLUE,))],
+    ),
+    "gateway_tokens": (
+        "each route: what filter.lua, jwt_authn and token.lua are told; no digests",
+        [
+            Route("own", (), (), OwnTokens("urn:verdazul:endpoint:uid")),
+            Route("roles", (), (), Identities(("alice", "//partner/bob"), ("team",))),
+        ],
     ),
     "gateway_2_deployments": (
         "cumulative fractions 30 and 100 make 30/70; backends by unix socket and by port",
@@ -69,13 +77,37 @@ def test_routes_in_envoys_words_are_as_reviewed(name: str) -> None:
     check_golden(name, look_at, {"clusters": snapshot.clusters, "routes": snapshot.routes})
 
 
+def test_signers_are_as_reviewed() -> None:
+    trust = Trust(
+        Signer("urn:verdazul:tokens", '{"keys": []}', (), 1),
+        (
+            Signer("https://a.example", '{"keys": [1]}', ("x", "y"), 60, "partner"),
+            Signer("https://b.example", '{"keys": [2]}', ("x",), 5),
+        ),
+    )
+    made = json.loads(signers(trust).text)["resources"][0]
+    swapped = replace(trust, providers=trust.providers[::-1])
+
+    assert signers(swapped) == signers(trust)
+    look_at = "own tokens by one provider, others by any of two; nobody's key opens both"
+    check_golden("gateway_signers", look_at, made)
+
+
+def test_both_requirements_are_there_without_any_signer() -> None:
+    made = json.loads(signers(Trust()).text)["resources"][0]["typed_config"]
+
+    assert made["providers"] == {}
+    assert set(made["requirement_map"]) == {"aml_token", "aad_token"}
+
+
 def test_bootstrap_is_as_reviewed() -> None:
     made = json.loads(bootstrap("127.0.0.1", 8443))
     filters = made["static_resources"]["listeners"][0]["filter_chains"][0]["filters"]
-    lua = filters[0]["typed_config"]["http_filters"][0]["typed_config"]["default_source_code"]
-
-    assert "function envoy_on_request" in lua["inline_string"]
-    lua["inline_string"] = "(filter.lua)"
+    for place, name in ((0, "filter.lua"), (2, "token.lua")):
+        http_filter = filters[0]["typed_config"]["http_filters"][place]
+        lua = http_filter["typed_config"]["default_source_code"]
+        assert "function envoy_on_request" in lua["inline_string"]
+        lua["inline_string"] = f"({name})"
     look_at = "TLS 1.2 at least; no reuse_port; local replies by flag; what callers may not send"
     check_golden("gateway_bootstrap", look_at, made)
 

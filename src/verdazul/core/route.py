@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from verdazul.core.access import RoleAssignment, may_score
 from verdazul.core.instance import Instance, Phase
 from verdazul.core.records import DeploymentRecord, EndpointRecord
+from verdazul.core.trust import Door, OwnTokens, audience_of
+from verdazul.model.endpoint import AuthMode
 from verdazul.model.names import same_name
+from verdazul.model.roles import BUILT_IN
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +44,20 @@ class Route:
     """One endpoint. Weights sum to 100, or to 0: then unaddressed requests are answered 404.
 
     `key_digests` are lower-case hex SHA-256 digests of the keys that open it; the keys themselves
-    never reach the gateway's configuration.
+    never reach the gateway's configuration. With a `door`, tokens open it instead, and no key does.
     """
 
     endpoint: str
     key_digests: tuple[str, ...]
     deployments: tuple[DeploymentRoute, ...]
+    door: Door | None = None
 
 
 def route(
     endpoint: EndpointRecord,
     deployments: Iterable[DeploymentRecord],
     instances: Iterable[Instance],
+    assignments: Iterable[RoleAssignment] = (),
 ) -> Route | None:
     """The route these declare and these instances allow; None for an endpoint that is going.
 
@@ -61,11 +67,22 @@ def route(
         return None
     seen = tuple(instances)
     ordered = sorted((d for d in deployments if not d.deleting), key=lambda d: d.name)
+    door = _door(endpoint, assignments)
     return Route(
         endpoint.name,
-        endpoint.key_digests,
+        () if door else endpoint.key_digests,
         tuple(_deployment_route(endpoint, deployment, seen) for deployment in ordered),
+        door,
     )
+
+
+def _door(endpoint: EndpointRecord, assignments: Iterable[RoleAssignment]) -> Door | None:
+    mode = endpoint.spec.auth_mode
+    if mode is AuthMode.KEY:
+        return None
+    if mode is AuthMode.AML_TOKEN:
+        return OwnTokens(audience_of(endpoint.uid))
+    return may_score(assignments, endpoint.name, BUILT_IN)
 
 
 def _deployment_route(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from verdazul.gateway.auth import SIGNERS
 from verdazul.gateway.bootstrap import ADMIN_SOCKET
 from verdazul.gateway.listener import STAT_PREFIX
 from verdazul.gateway.resources import ROUTES
@@ -21,6 +22,7 @@ _SUBSCRIPTIONS = {
     "cds": "cluster_manager.cds",
     "rds": f"http.{STAT_PREFIX}.rds.{ROUTES}",
     "sds": "sds.server",
+    "ecds": f"extension_config_discovery.http_filter.{SIGNERS}",
 }
 _OK = 200
 
@@ -60,7 +62,7 @@ class Admin:
         return str(text).split("/")[1]
 
     async def in_force(self, kind: str) -> str:
-        """The version of the file ("cds", "rds", "sds") that was accepted last."""
+        """The version of the file ("cds", "rds", "sds", "ecds") that was accepted last."""
         return str(await self._stat(f"{_SUBSCRIPTIONS[kind]}.version_text", "TextReadouts"))
 
     async def rejections(self, kind: str) -> int:

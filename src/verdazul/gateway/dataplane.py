@@ -10,6 +10,7 @@ from typing import Self
 
 from verdazul.clock import SystemClock
 from verdazul.core.route import Route
+from verdazul.core.trust import Trust
 from verdazul.gateway import certificates, disk
 from verdazul.gateway.admin import Admin
 from verdazul.gateway.bootstrap import bootstrap
@@ -17,7 +18,7 @@ from verdazul.gateway.launch import Launch, Wrap
 from verdazul.gateway.ledger import Ledger
 from verdazul.gateway.publish import Publisher, Rejected
 from verdazul.gateway.resources import Unroutable
-from verdazul.gateway.snapshot import Snapshot
+from verdazul.gateway.snapshot import Snapshot, signers
 from verdazul.gateway.supervise import Envoy
 from verdazul.model.errors import Fatal, Problem
 from verdazul.ports import Clock
@@ -49,6 +50,7 @@ class EnvoyDataPlane:
         self._host = host
         self._clock = clock or SystemClock()
         self._turn = asyncio.Lock()
+        self._trusted: Trust | None = None
         disk.make_folders(home)
         self._ledger = Ledger(home / "gateway" / "routes.json")
         log = log or home / "logs" / "envoy.txt"
@@ -137,15 +139,28 @@ class EnvoyDataPlane:
         """See ports.DataPlane."""
         return self._ledger.routed(endpoint)
 
+    async def trust(self, trust: Trust) -> None:
+        """See ports.DataPlane."""
+        async with self._turn:
+            if trust == self._trusted:
+                return
+            try:
+                await self._publisher.trust(signers(trust))
+            except Rejected as refusal:
+                raise _refused(refusal) from None
+            self._trusted = trust
+
+    def trusted(self) -> Trust | None:
+        """See ports.DataPlane."""
+        return self._trusted
+
     async def _put_in_force(self, snapshot: Snapshot) -> None:
         try:
             await self._publisher.put_in_force(snapshot)
         except Rejected as refusal:
             if refusal.restored:
                 self._ledger.restore()
-            raise Fatal(
-                f"the gateway refuses the configuration: {refusal}", code="GatewayRejected"
-            ) from None
+            raise _refused(refusal) from None
 
     def _renew_certificate(self) -> None:
         now = datetime.fromtimestamp(self._clock.now(), UTC)
@@ -154,6 +169,10 @@ class EnvoyDataPlane:
         path = self._home / "gateway" / "sds" / "sds.json"
         if disk.read(path) != text:
             disk.replace(path, text, staging=self._home / "gateway" / "new")
+
+
+def _refused(refusal: Rejected) -> Fatal:
+    return Fatal(f"the gateway refuses the configuration: {refusal}", code="GatewayRejected")
 
 
 def _snapshot(endpoint: str, routes: dict[str, Route]) -> Snapshot:

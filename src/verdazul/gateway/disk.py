@@ -14,6 +14,7 @@ FOLDERS = (
     "gateway/cds",
     "gateway/rds",
     "gateway/sds",
+    "gateway/ecds",
     "gateway/new",
 )
 

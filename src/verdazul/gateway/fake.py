@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from verdazul.core.route import Route
+from verdazul.core.trust import Trust
 from verdazul.gateway.ledger import Ledger
 from verdazul.gateway.resources import Unroutable
 from verdazul.gateway.snapshot import Snapshot
@@ -25,6 +26,7 @@ class FakeDataPlane:
         self.silent = False
         self.refusal = ""
         self._turn = asyncio.Lock()
+        self._trusted: Trust | None = None
 
     async def publish(self, endpoint: str, route: Route | None) -> None:
         """See ports.DataPlane."""
@@ -50,6 +52,17 @@ class FakeDataPlane:
     def routed(self, endpoint: str) -> frozenset[str]:
         """See ports.DataPlane."""
         return self.state.routed(endpoint)
+
+    async def trust(self, trust: Trust) -> None:
+        """See ports.DataPlane."""
+        async with self._turn:
+            await asyncio.sleep(0)
+            self._answer()
+            self._trusted = trust
+
+    def trusted(self) -> Trust | None:
+        """See ports.DataPlane."""
+        return self._trusted
 
     def _answer(self) -> None:
         if self.silent:

@@ -2,17 +2,23 @@
 -- how does a model's answer look to the caller. Everything else is in the listener and the routes.
 --
 -- A route to an endpoint carries a filter context {endpoint, digests}: SHA-256 digests of the keys
--- that open it. A route without one (the control API) passes untouched. `answers_here` marks the
--- route of requests to no endpoint.
+-- that open it; or {endpoint, wants}, when tokens open it: these are judged in token.lua. A route
+-- without one (the control API) passes untouched. `answers_here` marks the route of requests to no
+-- endpoint.
 -- Sentences of local replies are plain text here; the listener wraps them into JSON.
+-- Envoy lets a request pass whose script fails: nothing may be called outside its `pcall`.
 
 local bit = require("bit")
 local band, bnot, bxor = bit.band, bit.bnot, bit.bxor
 local ror, rshift, tobit, tohex = bit.ror, bit.rshift, bit.tobit, bit.tohex
 local byte, char = string.byte, string.char
 
-local LONGEST_CREDENTIAL = 4096
+local LONGEST_KEY = 4096
+local LONGEST_TOKEN = 16384
 local MOST_REMEMBERED = 1024
+local MOST_FAILURES = 60 -- in a row, of one source address in each worker; then
+local FAILURES_A_SECOND = 5
+local MOST_SOURCES = 10000
 local SHORT_BODY = 65536
 
 local K = {
@@ -102,18 +108,74 @@ local function credential_of(authorization)
   return text
 end
 
-local function is_open(digests, authorization)
-  local credential = credential_of(authorization)
-  if credential == "" or #credential > LONGEST_CREDENTIAL then
-    return false
-  end
-  local digest = digest_of(credential)
+-- Lua keeps equal strings once and compares their addresses: this takes as long for any digest.
+local function is_one_of(digests, digest)
+  local found = false
   for _, allowed in ipairs(digests) do
-    if digest == allowed then
-      return true
-    end
+    found = found or digest == allowed
   end
-  return false
+  return found
+end
+
+-- Guessing is slowed by source address: one that failed too often is listened to a few times a
+-- second only, but for keys that were right from there before. So a caller that shares an address
+-- with a guesser goes on, and nobody is locked out from elsewhere.
+local attempts, sources = {}, 0 -- address -> {left, at}
+local right, rights = {}, 0 -- address -> {key -> true}
+
+-- An IPv4 address, or the network of an IPv6 one (/64, which is what a single caller is given).
+local function source_of(handle)
+  local address = handle:streamInfo():downstreamRemoteAddress()
+  local network = address:match("^%[([%x:]+)%]")
+  if not network then
+    return address:match("^(.*):%d+$") or address
+  end
+  local groups = {}
+  for group in (network:match("^(.-)::") or network):gmatch("%x+") do
+    groups[#groups + 1] = group
+  end
+  return table.concat(groups, ":", 1, math.min(#groups, 4)) .. "::"
+end
+
+local function attempts_left(source)
+  local known = attempts[source]
+  if not known then
+    return MOST_FAILURES
+  end
+  local now = os.time()
+  known.left = math.min(MOST_FAILURES, known.left + (now - known.at) * FAILURES_A_SECOND)
+  known.at = now
+  return known.left
+end
+
+local function is_locked_out(source)
+  return attempts_left(source) < 1
+end
+
+local function note_failure(source)
+  local left = attempts_left(source)
+  if not attempts[source] then
+    if sources >= MOST_SOURCES then
+      attempts, sources = {}, 0
+    end
+    sources = sources + 1
+  end
+  attempts[source] = { left = math.max(0, left - 1), at = os.time() }
+end
+
+local function was_right(source, key)
+  return right[source] ~= nil and right[source][key] == true
+end
+
+local function note_right(source, key)
+  if was_right(source, key) then
+    return
+  end
+  if rights >= MOST_REMEMBERED then
+    right, rights = {}, 0
+  end
+  right[source] = right[source] or {}
+  right[source][key], rights = true, rights + 1
 end
 
 -- Over HTTP/2, an answer that overtakes its request's body looks like a broken stream to many
@@ -133,6 +195,13 @@ local function refuse(handle, message)
   handle:respond({ [":status"] = "401", ["www-authenticate"] = "Bearer" }, message)
 end
 
+local function lock_out(handle)
+  handle:streamInfo():dynamicMetadata():set("verdazul", "locked_out", "1")
+  await_short_body(handle)
+  handle:respond({ [":status"] = "429", ["retry-after"] = "1" },
+    "too many wrong credentials came from this address; try again later")
+end
+
 local function keep_client_request_id(handle, headers)
   local given = headers:get("x-ms-client-request-id")
   if not given then
@@ -146,7 +215,37 @@ local function keep_client_request_id(handle, headers)
   end
 end
 
-function envoy_on_request(handle)
+local function judge_key(handle, context, key)
+  local endpoint, source = context:get("endpoint"), source_of(handle)
+  if is_locked_out(source) and not was_right(source, key) then
+    lock_out(handle)
+  elseif #key > LONGEST_KEY or not is_one_of(context:get("digests"), digest_of(key)) then
+    note_failure(source)
+    refuse(handle, 'the key does not open endpoint "' .. endpoint .. '"; '
+      .. "both of its keys are told by get-credentials")
+  else
+    note_right(source, key)
+    await_short_body(handle)
+  end
+end
+
+-- The token goes on in a header that only we can set, for Envoy to verify and token.lua to judge.
+local function pass_on_token(handle, metadata, token)
+  local source = source_of(handle)
+  if is_locked_out(source) then
+    metadata:set("verdazul", "locked_out", "1")
+  end
+  if #token > LONGEST_TOKEN then
+    note_failure(source)
+    refuse(handle, "the token is longer than " .. LONGEST_TOKEN .. " characters")
+    return
+  end
+  metadata:set("verdazul", "token", true)
+  handle:headers():add("x-verdazul-token", token)
+  await_short_body(handle)
+end
+
+local function admit(handle)
   local context = handle:filterContext()
   local endpoint = context:get("endpoint")
   if not endpoint then
@@ -155,19 +254,29 @@ function envoy_on_request(handle)
     end
     return
   end
-  local headers = handle:headers()
-  handle:streamInfo():dynamicMetadata():set("verdazul", "endpoint", endpoint)
+  local headers, metadata = handle:headers(), handle:streamInfo():dynamicMetadata()
+  metadata:set("verdazul", "endpoint", endpoint)
   keep_client_request_id(handle, headers)
-  local authorization = headers:get("authorization")
+  local credential = credential_of(headers:get("authorization") or "")
   headers:remove("authorization")
-  if not authorization then
-    refuse(handle, 'endpoint "' .. endpoint .. '" wants a key: send the header '
-      .. "Authorization: Bearer <key>")
-  elseif not is_open(context:get("digests"), authorization) then
-    refuse(handle, 'the key does not open endpoint "' .. endpoint .. '"; '
-      .. "both of its keys are told by get-credentials")
+  local wanted = context:get("wants") and "token" or "key"
+  if credential:match(",%s*%a+%s") then -- Envoy joins headers of one name; no key has a space
+    refuse(handle, "the request has more than one Authorization header; send one")
+  elseif credential == "" then
+    refuse(handle, 'endpoint "' .. endpoint .. '" wants a ' .. wanted .. ": send the header "
+      .. "Authorization: Bearer <" .. wanted .. ">")
+  elseif wanted == "token" then
+    pass_on_token(handle, metadata, credential)
   else
-    await_short_body(handle)
+    judge_key(handle, context, credential)
+  end
+end
+
+function envoy_on_request(handle)
+  local done, why = pcall(admit, handle)
+  if not done then
+    handle:logErr("filter.lua: " .. tostring(why))
+    handle:respond({ [":status"] = "500" }, "the gateway failed on this request; its log says why")
   end
 end
 
@@ -213,7 +322,13 @@ function envoy_on_response(handle)
     if spent then
       headers:add("ms-azureml-model-time", spent)
     end
-  elseif headers:get(":status") == "401" then
+    return
+  end
+  local status = headers:get(":status")
+  if status == "401" or status == "403" or known["locked_out"] then
     headers:remove("azureml-model-deployment")
+  end
+  if status == "401" and known["token"] then
+    note_failure(source_of(handle))
   end
 end

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from verdazul.core.route import Backend, DeploymentRoute, Route
+from verdazul.core.trust import Door, Identities, OwnTokens
 from verdazul.gateway import disk
 from verdazul.model.errors import Fatal
 
@@ -103,7 +104,16 @@ def _route(value: dict[str, Any]) -> Route:
         value["endpoint"],
         tuple(value["key_digests"]),
         tuple(_deployment(one) for one in value["deployments"]),
+        _door(value.get("door")),
     )
+
+
+def _door(value: dict[str, Any] | None) -> Door | None:
+    if value is None:
+        return None
+    if "audience" in value:
+        return OwnTokens(value["audience"])
+    return Identities(tuple(value["users"]), tuple(value["groups"]))
 
 
 def _deployment(value: dict[str, Any]) -> DeploymentRoute:

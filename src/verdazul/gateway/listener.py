@@ -1,4 +1,5 @@
-"""The one public listener in Envoy's words: TLS, then HTTP, then key check, then the routes.
+"""The one public listener in Envoy's words: TLS, then HTTP, then who may pass (auth.py), then the
+routes.
 
 Every reply that Envoy makes itself is JSON here, chosen by the flag that says why it was made; the
 tables below are the complete list. A model's own answers are shaped in filter.lua.
@@ -9,9 +10,9 @@ from __future__ import annotations
 import ipaddress
 import socket
 from dataclasses import dataclass
-from importlib.resources import files
 
-from verdazul.gateway.resources import QUEUE_WAIT_HEADER, REASON_HEADER, ROUTES, Json
+from verdazul.gateway import auth
+from verdazul.gateway.resources import REASON_HEADER, ROUTES, Json
 from verdazul.model.errors import UserError
 
 STAT_PREFIX = "public"
@@ -85,6 +86,7 @@ CODES = {
     408: "RequestTimeout",
     413: "PayloadTooLarge",
     426: "UpgradeRequired",
+    429: "TooManyRequests",
     431: "RequestHeaderFieldsTooLarge",
     500: "InternalServerError",
     503: "ServiceUnavailable",
@@ -169,7 +171,7 @@ def _http() -> Json:
         "request_id_extension": _guids(),
         "early_header_mutation_extensions": [_forget_what_only_we_say()],
         "local_reply_config": local_replies(),
-        "http_filters": [_lua(), _router()],
+        "http_filters": [*auth.filters(), _router()],
     }
 
 
@@ -180,12 +182,11 @@ def _guids() -> Json:
 
 def _forget_what_only_we_say() -> Json:
     """Drop request headers by which a caller could steer Envoy or an instance."""
-    headers = ("x-request-id", QUEUE_WAIT_HEADER)
     return _typed(
         "envoy.http.early_header_mutation.header_mutation",
         {
             "@type": _TYPE + "http.early_header_mutation.header_mutation.v3.HeaderMutation",
-            "mutations": [*({"remove": header} for header in headers), _remove_envoys],
+            "mutations": [{"remove": "x-request-id"}, _remove_ours, _remove_envoys],
         },
     )
 
@@ -194,22 +195,12 @@ def _remove(**key: Json | str) -> Json:
     return {"remove_on_match": {"key_matcher": key}}
 
 
+_remove_ours = _remove(prefix="x-verdazul-")
 _remove_envoys = _remove(prefix="x-envoy-")
 # All but x-envoy-expected-rq-timeout-ms, which a route sets.
 _remove_all_but_the_time_left = _remove(
     safe_regex={"google_re2": {}, "regex": "x-envoy-([^e].*|e[^x].*|ex[^p].*)"}
 )
-
-
-def _lua() -> Json:
-    source = files("verdazul.gateway").joinpath("filter.lua").read_text(encoding="utf-8")
-    return _typed(
-        "envoy.filters.http.lua",
-        {
-            "@type": _TYPE + "filters.http.lua.v3.Lua",
-            "default_source_code": {"inline_string": source},
-        },
-    )
 
 
 def _router() -> Json:

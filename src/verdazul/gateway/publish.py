@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from verdazul.core.trust import Trust
 from verdazul.gateway import disk
 from verdazul.gateway.admin import Admin, Unanswered
-from verdazul.gateway.snapshot import Discovery, Snapshot, clusters_in, passage
+from verdazul.gateway.snapshot import Discovery, Snapshot, clusters_in, passage, signers
 from verdazul.model.errors import Retryable
 
 _REASON = re.compile(r"update rejected: (.*?)(?=^\[\d{4}-|\Z)", re.DOTALL | re.MULTILINE)
@@ -42,7 +43,7 @@ class Publisher:
 
     def prepare(self, snapshot: Snapshot) -> None:
         """Write what is missing, before Envoy's first start."""
-        for file in (snapshot.cds(), snapshot.rds()):
+        for file in (snapshot.cds(), snapshot.rds(), signers(Trust())):
             if not self._path(file.kind).exists():
                 self._write(file)
 
@@ -53,9 +54,16 @@ class Publisher:
         either snapshot or between them, and Envoy may yet read them.
         """
         before = {kind: disk.read(self._path(kind)) for kind in ("rds", "cds")}
+        await self._put_all(passage(clusters_in(before["cds"]), snapshot), before)
+
+    async def trust(self, signers: Discovery) -> None:
+        """Return once Envoy verifies tokens by it. Raises as `put_in_force` does."""
+        await self._put_all((signers,), {signers.kind: disk.read(self._path(signers.kind))})
+
+    async def _put_all(self, files: Iterable[Discovery], before: dict[str, str]) -> None:
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                for file in passage(clusters_in(before["cds"]), snapshot):
+                for file in files:
                     await self._put(file)
         except TimeoutError:
             raise Retryable(

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from verdazul.core.route import Backend, DeploymentRoute, Route
+from verdazul.gateway import auth
 
 Json = dict[str, Any]
 
@@ -240,7 +241,7 @@ def _to(route: Route, deployment: DeploymentRoute, match: Json) -> Json:
             _overwrite(TIME_LEFT_HEADER, str(deployment.request_timeout_ms + LEEWAY_MS)),
         ],
         "response_headers_to_add": [_overwrite(DEPLOYMENT_HEADER, deployment.name)],
-        "typed_per_filter_config": _needs_key(route),
+        "typed_per_filter_config": auth.per_route(route),
     }
 
 
@@ -262,16 +263,6 @@ _RETRY_WHAT_WAS_NOT_SENT: Json = {
 }
 
 
-def _needs_key(route: Route) -> Json:
-    about = {"endpoint": route.endpoint, "digests": list(route.key_digests)}
-    return _told_to_the_filter(about)
-
-
-def _told_to_the_filter(context: Json) -> Json:
-    kind = _TYPE + "envoy.extensions.filters.http.lua.v3.LuaPerRoute"
-    return {"envoy.filters.http.lua": {"@type": kind, "filter_context": context}}
-
-
 def _no_such_deployment(route: Route) -> Json:
     # Envoy fills in the name that was asked for, and escapes it.
     text = (
@@ -279,7 +270,7 @@ def _no_such_deployment(route: Route) -> Json:
         f" (named by the header {DEPLOYMENT_HEADER})"
     )
     header = {"name": DEPLOYMENT_HEADER, "present_match": True}
-    return _not_found({**_ANY_PATH, "headers": [header]}, text) | _key_first(route)
+    return _not_found({**_ANY_PATH, "headers": [header]}, text) | _credential_first(route)
 
 
 def _no_traffic(route: Route) -> Json:
@@ -287,16 +278,16 @@ def _no_traffic(route: Route) -> Json:
         f'endpoint "{route.endpoint}" sends no traffic to any deployment: set its traffic, '
         f"or name a deployment with the header {DEPLOYMENT_HEADER}"
     )
-    return _not_found(_ANY_PATH, text) | _key_first(route)
+    return _not_found(_ANY_PATH, text) | _credential_first(route)
 
 
-def _key_first(route: Route) -> Json:
-    return {"typed_per_filter_config": _needs_key(route)}
+def _credential_first(route: Route) -> Json:
+    return {"typed_per_filter_config": auth.per_route(route)}
 
 
 def _no_such_endpoint() -> Json:
     found = _not_found(_ANY_PATH, "no endpoint is served at %REQ(:PATH):200%")
-    return found | {"typed_per_filter_config": _told_to_the_filter({"answers_here": True})}
+    return found | {"typed_per_filter_config": auth.told({"answers_here": True})}
 
 
 def _not_found(match: Json, text: str) -> Json:

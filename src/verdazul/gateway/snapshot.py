@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from verdazul.core.route import Route
-from verdazul.gateway import resources
+from verdazul.core.trust import Trust
+from verdazul.gateway import auth, resources
 from verdazul.gateway.resources import Json
 
 
@@ -19,7 +20,7 @@ from verdazul.gateway.resources import Json
 class Discovery:
     """One file's content: a DiscoveryResponse. `version` is the hash of what it says."""
 
-    kind: str  # "cds" or "rds"
+    kind: str  # "cds", "rds" or "ecds"
     version: str
     text: str
 
@@ -63,6 +64,11 @@ def discovery(kind: str, contents: list[Json]) -> Discovery:
     version = _hash(contents)
     body = {"version_info": version, "resources": contents}
     return Discovery(kind, version, json.dumps(body))
+
+
+def signers(trust: Trust) -> Discovery:
+    """Who signs tokens, as one file."""
+    return discovery("ecds", [auth.signers(trust)])
 
 
 def passage(old: Mapping[str, Json], new: Snapshot) -> tuple[Discovery, Discovery, Discovery]:

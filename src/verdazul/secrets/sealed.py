@@ -10,13 +10,13 @@ import base64
 import hashlib
 import os
 import secrets
-import stat
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from verdazul.model.errors import Fatal, UserError
+from verdazul.model.errors import Fatal
+from verdazul.secrets.files import check_private
 
 _FORMAT = "v1."
 _ABOUT = b"verdazul sealed v1"
@@ -69,14 +69,7 @@ def key_digest(key: str) -> str:
 
 def _key(path: Path) -> bytes:
     _create(path)
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        raise UserError(
-            f"the key file may be read by others (mode {mode:04o}); it must be 0600",
-            code="InsecureKeyFile",
-            where=str(path),
-            fix=f"chmod 600 {path}, and regenerate the endpoints' keys if others had access",
-        )
+    check_private(path, fix="and regenerate the endpoints' keys if others had access")
     key = path.read_bytes()
     if len(key) != _KEY_BYTES:
         raise Fatal(

@@ -1,0 +1,89 @@
+"""Azure's built-in roles that matter to endpoints, and how their patterns permit an action.
+
+*/read      permits Microsoft.MachineLearningServices/workspaces/onlineEndpoints/read
+not_actions takes away again, in the same role only
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from verdazul.model.errors import UserError
+from verdazul.model.show import shown
+
+_ML = "Microsoft.MachineLearningServices/workspaces"
+_ID = re.compile(
+    r"(?:/subscriptions/[^/]+)?/providers/Microsoft\.Authorization/roleDefinitions/(?P<id>[^/]+)/?",
+    re.IGNORECASE,
+)
+SCORE = f"{_ML}/onlineEndpoints/score/action"
+"""What calling an endpoint of auth_mode aad_token needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role definition; `id` is a GUID, the same in every Azure subscription for built-in ones."""
+
+    id: str
+    name: str
+    actions: tuple[str, ...]
+    not_actions: tuple[str, ...] = ()
+
+    def permits(self, action: str) -> bool:
+        """Whether who has this role may do `action`."""
+        return _any(self.actions, action) and not _any(self.not_actions, action)
+
+
+OWNER = Role("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "Owner", ("*",))
+CONTRIBUTOR = Role(
+    "b24988ac-6180-42a0-ab88-20f7382dd24c",
+    "Contributor",
+    ("*",),
+    (
+        "Microsoft.Authorization/*/Delete",
+        "Microsoft.Authorization/*/Write",
+        "Microsoft.Authorization/elevateAccess/Action",
+    ),
+)
+READER = Role("acdd72a7-3385-48ef-bd42-f606fba81ae7", "Reader", ("*/read",))
+DATA_SCIENTIST = Role(
+    "f6c7c914-8db3-469d-8ca1-694a8f32e121",
+    "AzureML Data Scientist",
+    (f"{_ML}/*/read", f"{_ML}/*/action", f"{_ML}/*/delete", f"{_ML}/*/write"),
+    (
+        f"{_ML}/delete",
+        f"{_ML}/write",
+        f"{_ML}/computes/*/write",
+        f"{_ML}/computes/*/delete",
+        f"{_ML}/computes/listKeys/action",
+        f"{_ML}/listKeys/action",
+    ),
+)
+BUILT_IN: Mapping[str, Role] = {
+    role.id: role for role in (OWNER, CONTRIBUTOR, READER, DATA_SCIENTIST)
+}
+
+
+def find_role(text: str, roles: Mapping[str, Role] = BUILT_IN) -> Role:
+    """The role of that name, GUID or ARM id. Raises UserError (RoleDefinitionDoesNotExist)."""
+    match = _ID.fullmatch(text)
+    wanted = (match["id"] if match else text).lower()
+    for role in roles.values():
+        if wanted in {role.id, role.name.lower()}:
+            return role
+    names = ", ".join(f'"{role.name}"' for role in roles.values())
+    raise UserError(
+        f"there is no role {shown(text)}; it must be one of {names}, or the id of one",
+        code="RoleDefinitionDoesNotExist",
+    )
+
+
+def _any(patterns: tuple[str, ...], action: str) -> bool:
+    return any(_matches(pattern, action) for pattern in patterns)
+
+
+def _matches(pattern: str, action: str) -> bool:
+    parts = (re.escape(part) for part in pattern.split("*"))
+    return re.fullmatch(".*".join(parts), action, re.IGNORECASE) is not None
