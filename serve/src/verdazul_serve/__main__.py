@@ -13,9 +13,11 @@ import sys
 def main() -> None:
     """Serve until told to stop; the exit code is 3 when the scoring script cannot be started."""
     hide_working_directory(sys.path)
-    from verdazul_serve.boot import run
+    from verdazul_serve import boot, logs
 
-    sys.exit(run())
+    code = boot.run()
+    logs.give_up_unwritten()
+    sys.exit(code)
 
 
 def hide_working_directory(path: list[str]) -> None:
