@@ -143,6 +143,7 @@ class Borrower:
                 self._take_in_hand(message)
             elif message.kind is Kind.RETURN_ALL:
                 self._keeps = False
+                self._batch_due = 0.0
                 self._sweep(float("inf"))
             elif message.kind is Kind.GONE:
                 log.error(FULL)
@@ -185,7 +186,7 @@ class Borrower:
 
     def _gather(self, kept: Kept, order: Order) -> None:
         assert self._rule is not None  # noqa: S101  # chosen because of it
-        if not self._batch:
+        if not self._batch and self._keeps:
             self._batch_due = time.monotonic() + self._rule.max_delay_ms / 1000
         self._forget(kept.fd)  # what it sends meanwhile can wait
         self._batch.append((kept, order))

@@ -229,6 +229,14 @@ def test_who_leaves_a_running_batch_ends_it_for_nobody_else(tmp_path: Path) -> N
         assert staying[0].read().json == [f"hold {path}", [f"hold {path}", "left"]]
 
 
+def test_a_server_that_stops_waits_for_no_company() -> None:
+    with Server(script(4)) as server, sent(server.ready(), ["a", "b"]) as wires:
+        server.process.terminate()
+
+        assert [wire.read().json for wire in wires] == [["a", ["a", "b"]], ["b", ["a", "b"]]]
+        assert server.wait() == 0
+
+
 # the pure part
 
 
