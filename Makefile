@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV := --require-hashes --requirement requirements/bootstrap.lock
 PYTEST_FLAGS ?=
+# Tests wait more than they compute: a few at a time, each file by one process.
+PYTEST := $(BIN)/pytest -n 4 --dist loadfile $(PYTEST_FLAGS)
 
 .DEFAULT_GOAL := help
 
@@ -33,7 +35,7 @@ quickstart: $(STAMP) ## set up, then a real blue/green endpoint by one command (
 
 .PHONY: test
 test: check ## set up, then every check and every test
-	$(BIN)/pytest --cov --cov-report=term:skip-covered $(PYTEST_FLAGS)
+	$(PYTEST) --cov --cov-report=term:skip-covered
 	$(BIN)/python tests/coverage_floors.py
 
 .PHONY: check
@@ -45,7 +47,7 @@ check: $(STAMP) ## format, lint, types, import contracts
 
 .PHONY: fast
 fast: $(STAMP) ## the tests that start no Envoy and few processes
-	$(BIN)/pytest -q -m "not e2e"
+	$(PYTEST) -q -m "not e2e"
 
 .PHONY: format
 format: $(STAMP) ## write the format that `check` wants

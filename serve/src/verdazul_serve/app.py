@@ -15,10 +15,11 @@ from urllib.parse import unquote
 from verdazul_serve import logs, metrics, swagger
 from verdazul_serve.answers import RUN_FAILED, Answer, error
 from verdazul_serve.board import Boards
-from verdazul_serve.desk import NO_WORKER, QUEUE_WAIT, TIME_LEFT
+from verdazul_serve.desk import NO_WORKER, QUEUE_WAIT
 from verdazul_serve.exchange import Exchange
 from verdazul_serve.ids import Pairs, TooLong, marks, response_ids
 from verdazul_serve.inputs import split_target
+from verdazul_serve.orders import TIME_LEFT
 from verdazul_serve.pool import Pool
 from verdazul_serve.reading import Request
 from verdazul_serve.replies import Replies

@@ -18,9 +18,10 @@ import time
 from verdazul_serve import messages, polling
 from verdazul_serve.batching import Rule
 from verdazul_serve.board import At, Board, Hand
-from verdazul_serve.desk import Desk, Done, Order
+from verdazul_serve.desk import Desk
 from verdazul_serve.logs import server as log
 from verdazul_serve.messages import FULL, Flag, Kind, LinkLost, Message
+from verdazul_serve.orders import Done, Order
 from verdazul_serve.quick import QuickReader
 from verdazul_serve.reading import Limits, Reader, Request, Stage
 from verdazul_serve.requests import unpack

@@ -1,7 +1,7 @@
 """Where a worker answers: run the script, send the answer, write the log line, count.
 
 It is told which request and which socket; whether the connection is kept afterwards is not its
-business. `Done` says how it went.
+business.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from verdazul_serve import context, logs, metering, trace
 from verdazul_serve.answers import INTERNAL, Answer, Stream, error
@@ -22,6 +22,7 @@ from verdazul_serve.ids import Pairs, TooLong, marks, response_ids
 from verdazul_serve.logs import server as log
 from verdazul_serve.messages import LinkLost
 from verdazul_serve.metering import Meter
+from verdazul_serve.orders import NO_LIMIT, Done, Order
 from verdazul_serve.outlet import has_left, send_now, send_some, stream_async
 from verdazul_serve.reading import Request
 from verdazul_serve.replies import Replies
@@ -32,65 +33,9 @@ if TYPE_CHECKING:
 
 SCORE_PATH = "/score"
 QUEUE_WAIT = b"x-verdazul-max-queue-wait-ms"
-TIME_LEFT = b"x-envoy-expected-rq-timeout-ms"  # Envoy tells how long it will wait
 NO_WORKER = ("ms-azureml-model-error-reason", "too_many_pending_request")
-NO_LIMIT = float("inf")
-_MOST_DIGITS = 9  # over a month of milliseconds
 _PACE_WEIGHT = 0.2
 _CALLER_LEFT = 499  # in log and metrics only: nobody receives it
-
-
-class Order:
-    """One request to be answered on a socket.
-
-    `close`: the connection ends with it; `is_last`: no other is known to follow; `due`: when its
-    caller stops waiting; `is_unwanted`: it has stopped already.
-    """
-
-    __slots__ = (
-        "arrived",
-        "close",
-        "due",
-        "ids",
-        "is_last",
-        "is_unwanted",
-        "marks",
-        "request",
-        "slot",
-        "sock",
-        "started",
-    )
-
-    def __init__(
-        self,
-        request: Request,
-        sock: socket.socket,
-        slot: int,
-        *,
-        arrived: float,
-        close: bool,
-        is_last: bool = True,
-    ) -> None:
-        self.request = request
-        self.sock = sock
-        self.slot = slot
-        self.arrived = arrived
-        self.close = close
-        self.is_last = is_last
-        self.is_unwanted = False
-        self.ids: Pairs = ()
-        self.marks = context.NOTHING
-        self.started = arrived
-        left = request.fields.get(TIME_LEFT)
-        self.due = NO_LIMIT if left is None else arrived + _seconds(left)
-
-
-class Done(NamedTuple):
-    """`unsent` bytes did not fit the socket; `is_broken`: the client must see that it broke."""
-
-    keep: bool
-    unsent: bytes = b""
-    is_broken: bool = False
 
 
 _KEPT, _CLOSED = Done(keep=True), Done(keep=False)
@@ -388,12 +333,6 @@ def _no_stream(outcome: Answer | Stream) -> Answer:
         outcome.items.close()  # type: ignore[union-attr]
     log.error("a batched run() cannot stream: each of its results has to be a value")
     return error(500, INTERNAL)
-
-
-def _seconds(milliseconds: bytes) -> float:
-    """0 and nonsense mean no limit."""
-    is_number = milliseconds.isdigit() and len(milliseconds) <= _MOST_DIGITS
-    return (int(milliseconds) / 1000 if is_number else 0.0) or NO_LIMIT
 
 
 def _write_out(lines: bytes) -> None:

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 from verdazul_serve import messages
 from verdazul_serve.board import At, Board, Hand
-from verdazul_serve.desk import NO_LIMIT, Desk, Done, Order
+from verdazul_serve.desk import Desk
 from verdazul_serve.logs import server as log
 from verdazul_serve.messages import FULL, Flag, Kind, LinkLost, Message
+from verdazul_serve.orders import NO_LIMIT, Done, Order
 from verdazul_serve.requests import unpack
 
 _BEAT_SECONDS = 0.1
