@@ -10,6 +10,8 @@ import pytest
 
 from verdazul_azmlinfsrv import __version__, arguments, banner, environment, gunicorn
 
+pytestmark = pytest.mark.azure(94)
+
 KEY = "12345678-1234-1234-1234-123456789abc"
 HINT = [
     "The environment variable 'AZUREML_MODEL_DIR' has not been set.",

@@ -15,6 +15,8 @@ from verdazul_azmlinfsrv import __version__, arguments
 
 from .process import ECHO, SOURCE, eventually
 
+pytestmark = pytest.mark.azure(94)
+
 
 def command(*flags: str, folder: Path, before: str = "", **environ: str) -> list[str]:
     """The command line of a process that is `azmlinfsrv` with these flags."""

@@ -13,6 +13,8 @@ import pytest
 from .process import Server, eventually
 from .wires import Ended, Wire, post
 
+pytestmark = pytest.mark.azure(96)
+
 SCRIPT = """
 import asyncio, os, queue, signal, subprocess, threading, time
 

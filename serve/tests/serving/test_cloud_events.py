@@ -13,6 +13,8 @@ from verdazul_serve.cloud_events import LARGEST_LINE_BYTES, BadPost, Event, Post
 
 from .posts import INPUTS, SENT
 
+pytestmark = pytest.mark.azure(141)
+
 
 def make(body: bytes = INPUTS, **headers: str) -> Event:
     base = {name.lower(): value for name, value in SENT.items()}

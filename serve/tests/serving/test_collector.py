@@ -27,6 +27,8 @@ from verdazul_serve.spool import Folder, Spool
 
 from .posts import INPUTS, INSTANCE, SENT, files, whole
 
+pytestmark = pytest.mark.azure(139)
+
 Answer = tuple[int, str]
 
 

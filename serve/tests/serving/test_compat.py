@@ -18,6 +18,8 @@ from verdazul_serve import compat
 from .loading import imports_put_back
 from .process import SOURCE
 
+pytestmark = pytest.mark.azure(91)
+
 SERVER = "azureml_inference_server_http"
 SERVICES = "azureml.contrib.services"
 

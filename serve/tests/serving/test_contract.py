@@ -13,6 +13,8 @@ from verdazul_serve import __version__
 
 from .process import Server
 
+pytestmark = pytest.mark.azure(92, 93, 101)
+
 SCRIPT = """
 import json, sys, time
 

@@ -11,6 +11,8 @@ from verdazul_serve.reading import Request
 
 from .loading import logged, request
 
+pytestmark = pytest.mark.azure(97)
+
 ALLOW = "Access-Control-Allow-Origin"
 VARY = ("Vary", "Origin")
 A, B = "http://a.test", "https://b.test"

@@ -20,6 +20,8 @@ from verdazul_serve.reading import Request
 
 from .loading import request
 
+pytestmark = pytest.mark.azure(87, 90)
+
 LATIN_1 = st.text(st.characters(codec="latin-1"), max_size=30)
 TOKEN = st.text("abcXYZ019-_.!~", min_size=1, max_size=12).map(str.lower)
 JSON = st.recursive(

@@ -8,6 +8,8 @@ import pytest
 
 from .told import ACCESS, LINES, STAMP, run
 
+pytestmark = pytest.mark.azure(98)
+
 
 def test_a_line_has_azures_format_on_stdout() -> None:
     told = run("logs.user_script.error('%d', 7)")

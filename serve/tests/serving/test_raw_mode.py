@@ -14,6 +14,8 @@ from verdazul_serve.reading import Request
 from .loading import loaded, request
 from .scripts import INIT, JSON, RAW, SCHEMA, answer, value
 
+pytestmark = pytest.mark.azure(88)
+
 
 @pytest.mark.parametrize(
     "family", ["azureml_inference_server_http.api", "azureml.contrib.services"]

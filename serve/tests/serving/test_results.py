@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from verdazul_serve import results
 from verdazul_serve.answers import Answer, Stream
 
+pytestmark = pytest.mark.azure(93)
+
 INTERNAL = "An unexpected internal error occurred. Check the logs for more info."
 
 

@@ -14,6 +14,8 @@ from verdazul_serve.modes import Mode
 from .loading import imports_put_back, loaded, logged, request
 from .scripts import INIT, JSON, PLAIN, RAW, SCHEMA, answer, value
 
+pytestmark = pytest.mark.azure(86, 87, 89)
+
 RAW_LINE = "run() is decorated with @rawhttp. Server will invoke it with the flask request object."
 SCHEMA_LINE = (
     "run() is decorated with @input_schema."

@@ -14,6 +14,8 @@ from verdazul_serve import __version__, settings, values
 from verdazul_serve.failure import BootFailure, Problem
 from verdazul_serve.settings import Settings
 
+pytestmark = pytest.mark.azure(95)
+
 # Every variable that may stand in the file: (as text, as JSON, the field, its value).
 EVERYWHERE: list[tuple[str, Any, str, Any]] = [
     ("AML_APP_ROOT", "/app", "app_root", "/app"),

@@ -13,6 +13,8 @@ import pytest
 
 from .process import Server, eventually
 
+pytestmark = pytest.mark.azure(96)
+
 SCRIPT = """
 import asyncio, atexit, os, socket, threading, time
 

@@ -14,6 +14,8 @@ from verdazul_serve.settings import Settings
 
 from .loading import loaded, logged
 
+pytestmark = pytest.mark.azure(100)
+
 ALL = ["2", "3", "3.1"]
 UNKNOWN = {"type": "object", "example": {}}
 PLAIN = "def init(): pass\ndef run(data): return data\n"

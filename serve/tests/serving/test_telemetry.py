@@ -25,6 +25,8 @@ from verdazul_serve.reading import Request
 from verdazul_serve.settings import Settings
 from verdazul_serve.telemetry import connection_string, open_telemetry
 
+pytestmark = pytest.mark.azure(99)
+
 KEY = "11111111-2222-3333-4444-555555555555"
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 NOT_TEXT = '"Scoring request response payload is a non serializable object or raw binary"'

@@ -16,6 +16,8 @@ import pytest
 
 from .process import Server, dial, eventually, is_running
 
+pytestmark = pytest.mark.azure(86, 96)
+
 SCRIPT = """
 import os, re, signal, sys, threading, time
 
