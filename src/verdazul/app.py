@@ -109,6 +109,7 @@ async def _serve(
         await stack.enter_async_context(loop)
         await _wake_all(world)
         home.keep_address(address)
+        home.keep_names(settings.names())
         if me:
             processes.write_record(home.control_record, me)
         _log.info("ready address=%s version=%s", address.url, __version__)

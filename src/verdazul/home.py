@@ -1,7 +1,8 @@
 """The folder that holds everything: where each part lives, who may run in it, what opens it.
 
 All folders are 0700, all secrets 0600. One control plane runs in a home at a time (a file lock that
-dies with its holder). The address is chosen once and kept: an endpoint's URL must not move.
+dies with its holder). The address is chosen once and kept: an endpoint's URL must not move. So are
+the names of its workspace, which stand in every id.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import secrets
 import socket
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -91,6 +93,11 @@ class Home:
         """The local certificate authority's certificate."""
         return self.path / "certs" / "ca.pem"
 
+    @property
+    def ca_bundle_file(self) -> Path:
+        """The authorities that this machine trusts, and ours: for clients that take one file."""
+        return self.path / "certs" / "ca-bundle.pem"
+
     def prepare(self) -> None:
         """Make the folders. Raises UserError (HomeNotWritable)."""
         try:
@@ -145,6 +152,19 @@ class Home:
         """The same next time, and where clients look for it."""
         _write_private(self.path / "address.json", json.dumps(asdict(address)))
         _write_private(self.address_file, address.url)
+
+    def keep_names(self, names: Mapping[str, str]) -> None:
+        """Which workspace this home is, for clients that are not told by variables."""
+        _write_private(self.path / "workspace.json", json.dumps(dict(names)))
+
+    def names(self) -> dict[str, str]:
+        """What `keep_names` kept; {} before the first start."""
+        try:
+            kept = json.loads((self.path / "workspace.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        is_sane = isinstance(kept, dict) and all(isinstance(name, str) for name in kept.values())
+        return kept if is_sane else {}
 
     def _kept_address(self) -> Address | None:
         try:

@@ -186,7 +186,7 @@ def _log_to_file(settings: Settings) -> None:
 
 def _detached(writer: int, host: str, port: str) -> int:
     """The child's side of `start_detached`."""
-    settings = Settings.read()
+    settings = Settings.of_home()
 
     def tell(message: dict[str, Any]) -> None:
         os.write(writer, json.dumps(message).encode() + b"\n")

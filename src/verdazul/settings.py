@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from verdazul.home import Home
 from verdazul.model.errors import UserError
 
+NAMES = ("subscription", "resource_group", "workspace", "location")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -76,6 +78,18 @@ class Settings:
     gateway_timeout_seconds: float = field(
         default=10.0, metadata={"least": 0.01, "doc": "longest wait for the gateway to acknowledge"}
     )
+
+    def names(self) -> dict[str, str]:
+        """What stands in ids, by setting."""
+        return {name: getattr(self, name) for name in NAMES}
+
+    @classmethod
+    def of_home(cls, environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
+        """As `read`, but what no variable names is as the home kept it from its last start."""
+        source = os.environ if environ is None else environ
+        kept = Home(cls.read(source, **flags).home).names()
+        variables = {f"VERDAZUL_{name.upper()}": kept[name] for name in NAMES if name in kept}
+        return cls.read({**variables, **{k: v for k, v in source.items() if v}}, **flags)
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, **flags: object) -> Settings:

@@ -42,7 +42,8 @@ def api() -> Iterator[Api]:
 
 @pytest.fixture
 def home(tmp_path: Path, api: Api, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("VERDAZUL_ADDRESS", "VERDAZUL_TOKEN_FILE", "VERDAZUL_CA", "VERDAZUL_HOME"):
+    clients = ("VERDAZUL_ADDRESS", "VERDAZUL_TOKEN_FILE", "VERDAZUL_CA", "VERDAZUL_HOME")
+    for name in (*clients, "AZURE_DEFAULTS_GROUP", "AZURE_DEFAULTS_WORKSPACE"):
         monkeypatch.delenv(name, raising=False)
     home = tmp_path / "home"
     (home / "run").mkdir(parents=True)

@@ -12,18 +12,22 @@ import pytest
 from verdazul.cli.main import parser
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
-NOUNS = ("online-endpoint", "online-deployment")
+HOME = "A home and its shell"
 
 
 def below(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     groups = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
-    return dict(next(groups).choices)
+    return {name: command for group in groups for name, command in group.choices.items()}
 
 
 def commands() -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
-    for noun in NOUNS:
-        for name, command in below(below(parser())[noun]).items():
-            yield noun, name, command
+    """The page's section, the command's name there, and the command."""
+    for noun, parser_of_noun in below(parser()).items():
+        verbs = below(parser_of_noun)
+        for name, command in verbs.items():
+            yield f"`{noun}`", name, command
+        if not verbs:
+            yield HOME, noun, parser_of_noun
 
 
 def own_flags(command: argparse.ArgumentParser) -> set[str]:
@@ -34,11 +38,11 @@ def own_flags(command: argparse.ArgumentParser) -> set[str]:
     return {flag for action in served for flag in action.option_strings if flag[:2] == "--"}
 
 
-@pytest.mark.parametrize(("noun", "name", "command"), list(commands()))
+@pytest.mark.parametrize(("title", "name", "command"), list(commands()))
 def test_the_page_names_each_commands_flags(
-    noun: str, name: str, command: argparse.ArgumentParser
+    title: str, name: str, command: argparse.ArgumentParser
 ) -> None:
-    section = PAGE.split(f"## `{noun}`")[1].split("\n## ")[0]
+    section = PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
     row = next(line for line in section.splitlines() if line.startswith(f"| `{name}` |"))
 
     told = set(re.findall(r"--[a-z-]+", row.split("|")[2]))

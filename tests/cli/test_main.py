@@ -33,7 +33,7 @@ def test_each_commands_help_has_examples_and_exit_codes(
     out = capsys.readouterr().out
     assert code == 0
     assert f"  verdazul {noun} {verb} " in out
-    assert "3  accepted, but it failed to become ready" in out
+    assert "5  accepted, but it failed to become ready" in out
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["online-endpoint", "-h"]])
@@ -64,18 +64,30 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["online-endpoint", "create", "-n", "credit", "--timeout", "soon"], "soon"),
         (["online-endpoint", "create", "-n", "credit", "--timeout", "-1"], "-1"),
         (["online-endpoint", "regenerate-keys", "-n", "x", "--key-type", "third"], "third"),
-        (["online-endpoint", "show", "-n", "../../codes"], "is not a name"),
-        (["online-endpoint", "list", "--home", "~nobody-of-that-name/x"], "is no folder"),
     ],
 )
-def test_a_wrong_line_exits_1_and_says_what_is_wrong(
+def test_a_wrong_line_exits_2_and_says_what_is_wrong(
     api: Api, run: Run, words: list[str], told: str
 ) -> None:
     ran = run(*words)
 
-    assert (ran.code, ran.out, api.seen) == (1, "", [])
+    assert (ran.code, ran.out, api.seen) == (2, "", [])
     assert told in ran.err
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["online-endpoint", "show", "-n", "../../codes"], "is not a name"),
+        (["online-endpoint", "list", "--home", "~nobody-of-that-name/x"], "is no folder"),
+    ],
+)
+def test_a_value_that_cannot_be_exits_1(api: Api, run: Run, words: list[str], told: str) -> None:
+    ran = run(*words)
+
+    assert (ran.code, ran.out, api.seen) == (1, "", [])
+    assert told in ran.err
 
 
 @pytest.mark.parametrize(
@@ -102,7 +114,7 @@ def test_what_is_not_served_yet_is_refused_by_name(api: Api, run: Run, words: li
     ran = run(*words)
 
     flag = next(word for word in reversed(words) if word.startswith("-"))
-    assert (ran.code, ran.out, api.seen) == (1, "", [])
+    assert (ran.code, ran.out, api.seen) == (2, "", [])
     assert f"error: NotSupportedYet: {flag} is not supported yet" in ran.err
 
 
@@ -152,22 +164,22 @@ def test_the_variable_names_the_home(
     assert json.loads(capsys.readouterr().out) == []
 
 
-def test_without_a_server_it_exits_2_and_says_how_to_start_one(
+def test_without_a_server_it_exits_4_and_says_how_to_start_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = main(["online-endpoint", "list", "--home", str(tmp_path)])
 
     captured = capsys.readouterr()
-    assert (code, captured.out) == (2, "")
+    assert (code, captured.out) == (4, "")
     assert f"no Verdazul runs in {tmp_path}; start it with `verdazul up`" in captured.err
 
 
-def test_a_failing_server_exits_2(api: Api, run: Run) -> None:
+def test_a_failing_server_exits_4(api: Api, run: Run) -> None:
     api.answer_next("GET", "/onlineEndpoints", Reply(500, b"oops"))
 
     ran = run("online-endpoint", "list")
 
-    assert (ran.code, ran.out) == (2, "")
+    assert (ran.code, ran.out) == (4, "")
     assert "answered 500: oops" in ran.err
 
 
@@ -177,7 +189,7 @@ def test_an_answer_of_an_unknown_shape_is_no_stack_trace(api: Api, run: Run) -> 
 
     ran = run("online-endpoint", "invoke", "-n", "credit", "-r", __file__)
 
-    assert (ran.code, ran.out) == (2, "")
+    assert (ran.code, ran.out) == (4, "")
     assert "Traceback" not in ran.err
 
 

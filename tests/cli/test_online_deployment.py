@@ -165,7 +165,7 @@ def test_a_failed_deployment_shows_cause_log_fix_and_the_command_for_more(
 
     ran = run("online-deployment", "create", "-f", str(deployment_yaml))
 
-    assert (ran.code, ran.out) == (3, "")
+    assert (ran.code, ran.out) == (5, "")
     assert ran.err.endswith(
         "error: ResourceNotReady: init() raised KeyError: 'weights'\n"
         "  where: score.py:7\n"
@@ -224,7 +224,7 @@ def test_an_unknown_endpoint_is_told_before_anything_is_uploaded(
 ) -> None:
     ran = run("online-deployment", "create", "-f", str(deployment_yaml), "--endpoint", "fraud")
 
-    assert (ran.code, ran.out) == (1, "")
+    assert (ran.code, ran.out) == (3, "")
     assert "ResourceNotFound" in ran.err
     assert api.blobs == {}
 
@@ -257,7 +257,7 @@ def test_an_upload_that_is_refused_is_told_and_nothing_is_deployed(
 
     ran = run("online-deployment", "create", "-f", str(deployment_yaml))
 
-    assert (ran.code, ran.out) == (2, "")
+    assert (ran.code, ran.out) == (4, "")
     assert "answered 507 to the upload of score.py: disk full" in ran.err
     assert f"{credit}/deployments/blue" not in api.resources
 
@@ -275,7 +275,7 @@ def test_a_file_that_cannot_be_read_is_named(run: Run, deployment_yaml: Path) ->
 def test_create_without_file_is_refused(run: Run) -> None:
     ran = run("online-deployment", "create", *BLUE)
 
-    assert (ran.code, ran.out) == (1, "")
+    assert (ran.code, ran.out) == (2, "")
     assert "-f/--file" in ran.err
 
 
@@ -317,7 +317,7 @@ def test_update_of_what_does_not_exist_tells_of_create(
 
     ran = run("online-deployment", "update", *what)
 
-    assert (ran.code, ran.out) == (1, "")
+    assert (ran.code, ran.out) == (3, "")
     assert 'endpoint "credit" has no deployment "blue"' in ran.err
     assert api.requests("PUT") == []
 
@@ -371,10 +371,10 @@ def test_list_prints_all(run: Run, blue: str) -> None:
     ]
 
 
-def test_list_of_an_unknown_endpoint_exits_1(run: Run) -> None:
+def test_list_of_an_unknown_endpoint_exits_3(run: Run) -> None:
     ran = run("online-deployment", "list", "-e", "fraud")
 
-    assert (ran.code, ran.out) == (1, "")
+    assert (ran.code, ran.out) == (3, "")
 
 
 def test_delete_with_yes_deletes(api: Api, run: Run, blue: str) -> None:
@@ -430,5 +430,6 @@ def test_logs_are_plain_with_tsv(run: Run, blue: str) -> None:
 def test_logs_that_cannot_be_are_refused(api: Api, run: Run, words: list[str], told: str) -> None:
     ran = run("online-deployment", "get-logs", *BLUE, *words)
 
-    assert (ran.code, ran.out, api.seen) == (1, "", [])
+    assert ran.code in {1, 2}
+    assert (ran.out, api.seen) == ("", [])
     assert told in ran.err

@@ -49,7 +49,7 @@ def test_broken_script_fails_its_deployment_and_says_why(
 ) -> None:
     path = system.deployment(credit, "broken", score=score)
 
-    outcome = system.run("online-deployment", "create", "-f", str(path), code=3)
+    outcome = system.run("online-deployment", "create", "-f", str(path), code=5)
 
     assert "ResourceNotReady" in outcome.err
     for words in said:
@@ -65,7 +65,7 @@ def test_failed_update_goes_on_with_the_old_script(system: System) -> None:
     broken = SCORE.replace('os.environ.get("WHO", "nobody")', "undefined_name")
     path = system.deployment("updated", "blue", score=broken)
 
-    outcome = system.run("online-deployment", "update", "-f", str(path), code=3)
+    outcome = system.run("online-deployment", "update", "-f", str(path), code=5)
 
     assert "undefined_name" in outcome.err
     assert "goes on serving" in outcome.err
@@ -79,7 +79,7 @@ def test_dependency_that_does_not_exist_is_named(system: System, credit: str) ->
     conda = "dependencies:\n- python=3.11\n- pip:\n  - verdazul-no-such-package-xyz\n"
     path = system.deployment(credit, "missing", conda=conda)
 
-    outcome = system.run("online-deployment", "create", "-f", str(path), code=3)
+    outcome = system.run("online-deployment", "create", "-f", str(path), code=5)
 
     assert "ImageBuildFailure" in outcome.err
     assert "verdazul-no-such-package-xyz" in outcome.err

@@ -25,16 +25,22 @@ Subparsers = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public
 EXIT_CODES = """exit codes:
   0  done
   1  the request or a file must be changed (stderr says what)
-  2  the server failed or cannot be reached
-  3  accepted, but it failed to become ready, or not in time"""
+  2  the command line was not understood
+  3  what it names does not exist
+  4  the server failed or cannot be reached
+  5  accepted, but it failed to become ready, or not in time"""
+
+
+class Misread(UserError):
+    """The words or flags are none that the command takes; `--help` tells which it does."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what was wrong and where help is; exits with 1 (a user's mistake), not argparse's 2."""
+    """Says what was wrong and where help is, and leaves the exit to main."""
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print."""
-        raise UserError(
+        raise Misread(
             _with_suggestion(message),
             code="InvalidArguments",
             fix=f"see `{self.prog} --help`",
@@ -211,7 +217,7 @@ class _Refuse(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         del namespace, values
-        raise UserError(
+        raise Misread(
             f"{option_string} is not supported yet: {self.const}",
             code="NotSupportedYet",
             fix=f"leave it out; see `{parser.prog} --help` for what there is",

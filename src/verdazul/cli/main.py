@@ -1,7 +1,7 @@
 """The `verdazul` command: read the line, run one command, turn failures into exit codes.
 
-0 done; 1 the person must change something; 2 the server failed or cannot be reached; 3 accepted,
-but it failed to become ready, or not in time. Nothing here imports what `--help` does not need.
+The codes up to 3 are az's; `grammar.EXIT_CODES` tells them all. Nothing here imports what `--help`
+does not need.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from verdazul.cli import grammar, online_deployment, online_endpoint, render, system
-from verdazul.model.errors import Problem, UserError, VerdazulError
+from verdazul.cli import configure, env, grammar, online_deployment, online_endpoint, render, system
+from verdazul.model.errors import NotFound, Problem, UserError, VerdazulError
 
-DONE, USER, SYSTEM, NOT_READY = 0, 1, 2, 3
+DONE, USER, MISREAD, NOT_FOUND, SYSTEM, NOT_READY = range(6)
 _INTERRUPTED = 130  # what shells expect of SIGINT
 _NO_READER = 141  # and of SIGPIPE
 
@@ -34,10 +34,14 @@ _EPILOG = f"""examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    return run(list(sys.argv[1:] if argv is None else argv), parser)
+
+
+def run(words: list[str], grammar_of: Callable[[], grammar.Parser]) -> int:
+    """Run a line of any grammar whose commands have a `run`."""
     _open_closed_streams()
     try:
-        return _run(words)
+        return _run(words, grammar_of())
     except VerdazulError as error:
         render.say_problem(error.problem, more="; ".join(getattr(error, "__notes__", ())))
         return _exit_code(error)
@@ -73,16 +77,17 @@ def parser() -> grammar.Parser:
     online_endpoint.register(nouns)
     online_deployment.register(nouns)
     system.register(nouns)
+    env.register(nouns)
+    configure.register(nouns)
     return root
 
 
-def _run(words: Sequence[str]) -> int:
-    root = parser()
+def _run(words: Sequence[str], root: grammar.Parser) -> int:
     try:
         arguments = root.parse_args(words)
     except SystemExit as end:  # --help has been printed
         return int(end.code or 0)
-    if arguments.version:
+    if getattr(arguments, "version", False):
         return _show_version()
     if not hasattr(arguments, "run"):
         root.print_help()
@@ -101,8 +106,13 @@ def _show_version() -> int:
 
 
 def _exit_code(error: VerdazulError) -> int:
-    if isinstance(error, UserError):
-        return USER
+    match error:
+        case grammar.Misread():
+            return MISREAD
+        case NotFound():
+            return NOT_FOUND
+        case UserError():
+            return USER
     from verdazul.client.operations import NotReady
 
     return NOT_READY if isinstance(error, NotReady) else SYSTEM

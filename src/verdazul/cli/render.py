@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from verdazul.cli.grammar import Misread
 from verdazul.model.errors import Problem, UserError
 
 Row = Mapping[str, Any]
 Column = tuple[str, Callable[[Row], object]]
+_UNTABLED = ("id", "type", "etag")  # az leaves them out of tables; a query that asks gets them
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -34,9 +37,14 @@ class Format:
 
 
 def show(result: object, how: Format, *, columns: Sequence[Column] = ()) -> None:
-    """Print a result. `columns` are what -o table shows of it when there is no --query."""
+    """Print a result. `columns` are what -o table shows of it when there is no --query.
+
+    Nothing is printed of nothing: a query that finds nothing leaves stdout empty, as with az.
+    """
     if how.query:
         result, columns = _searched(how.query, result), ()
+    if result is None:
+        return
     _write_data(_formatted(result, how.output or "json", columns))
 
 
@@ -46,6 +54,11 @@ def show_text(text: str, how: Format) -> None:
         _write_data(text)
         return
     show(text, how)
+
+
+def is_watched() -> bool:
+    """Tell whether data goes to a terminal, where a secret stays in sight."""
+    return sys.stdout.isatty()
 
 
 def say(line: str) -> None:
@@ -94,14 +107,14 @@ def _compiled(query: str) -> Any:
     try:
         return jmespath.compile(query)
     except jmespath.exceptions.JMESPathError as error:
-        raise _bad_query(query, error) from None
+        raise Misread.of(_bad_query(query, error).problem) from None
 
 
 def _searched(query: str, result: object) -> object:
     import jmespath
 
     try:
-        return _compiled(query).search(result)
+        return _compiled(query).search(result, jmespath.Options(dict_cls=OrderedDict))
     except jmespath.exceptions.JMESPathError as error:
         raise _bad_query(query, error) from None
 
@@ -158,24 +171,26 @@ def _coloured(text: str, language: str, *, asked: bool) -> str:
 
 
 def _tsv(result: object) -> str:
-    if result is None:
-        return ""
     rows = result if isinstance(result, list) else [result]
     return "\n".join(_tsv_row(row) for row in rows)
 
 
 def _tsv_row(row: object) -> str:
+    """A query's own mapping keeps the query's order, any other is sorted."""
+    if isinstance(row, OrderedDict):
+        return "\t".join(_tsv_cell(value) for value in row.values())
     if isinstance(row, Mapping):
         return "\t".join(_tsv_cell(row[key]) for key in sorted(row))
     if isinstance(row, list):
         return "\t".join(_tsv_cell(value) for value in row)
-    return _scalar(row)
+    return str(row).lower() if isinstance(row, bool) else str(row)
 
 
 def _tsv_cell(value: object) -> str:
+    """In a row az writes Python's words: None, True."""
     if isinstance(value, list):
         return str(len(value))
-    return "" if isinstance(value, Mapping) else _scalar(value)
+    return "" if isinstance(value, Mapping) else str(value)
 
 
 def _scalar(value: object) -> str:
@@ -185,7 +200,7 @@ def _scalar(value: object) -> str:
 
 
 def _table(result: object, columns: Sequence[Column]) -> str:
-    rows = result if isinstance(result, list) else [] if result is None else [result]
+    rows = result if isinstance(result, list) else [result]
     if not rows:
         return ""
     named = [_named_cells(row, columns) for row in rows]
@@ -200,7 +215,12 @@ def _named_cells(row: object, columns: Sequence[Column]) -> dict[str, str]:
     if columns and isinstance(row, Mapping):
         return {title: _cell(value(row)) for title, value in columns}
     if isinstance(row, Mapping):
-        plain = {k: v for k, v in row.items() if not isinstance(v, list | Mapping)}
+        left_out = () if isinstance(row, OrderedDict) else _UNTABLED
+        plain = {
+            key: value
+            for key, value in row.items()
+            if key not in left_out and not isinstance(value, list | Mapping)
+        }
         return {str(key)[:1].upper() + str(key)[1:]: _cell(value) for key, value in plain.items()}
     if isinstance(row, list):
         return {f"Column{n}": _cell(value) for n, value in enumerate(row, start=1)}

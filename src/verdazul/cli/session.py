@@ -6,6 +6,7 @@ show the result after the progress line is gone.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ if TYPE_CHECKING:  # httpx takes longer to import than --help may take
     from verdazul.client.connection import Answer
     from verdazul.client.operations import Patience
     from verdazul.client.workspace import Resource, Workspace
+
+DEFAULTS = {"group": "resource_group", "workspace": "workspace", "location": "location"}
+"""az's names for the defaults that it keeps, and the settings that they must agree with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Session:
         """Read the global flags. Raises UserError for a bad --query, setting or workspace."""
         home = getattr(arguments, "home", None)
         session = cls(
-            settings=Settings.read(home=_folder(home) if home else None),
+            settings=Settings.of_home(home=_folder(home) if home else None),
             how=render.Format(getattr(arguments, "output", ""), getattr(arguments, "query", "")),
             quiet=getattr(arguments, "only_show_errors", False),
             verbose=getattr(arguments, "verbose", False),
@@ -91,16 +95,32 @@ class Session:
         if self.debug:
             render.say(f"debug: {line}")
 
+    @property
+    def defaults_file(self) -> Path:
+        """What `verdazul configure` keeps."""
+        return self.settings.home / "cli.json"
+
     def _refuse_other_workspace(self, arguments: Arguments) -> None:
+        if not hasattr(arguments, "resource_group"):
+            return
         for flag in ("resource_group", "workspace_name", "subscription"):
-            asked = getattr(arguments, flag, None)
-            ours = getattr(self.settings, flag.removesuffix("_name"))
-            if asked is not None and asked.lower() != ours.lower():
-                raise UserError(
-                    f"--{flag.replace('_', '-')} is {asked!r}, but this home's is {ours!r}",
-                    code="WrongWorkspace",
-                    fix="leave it out, or name the right home with --home",
-                )
+            setting = flag.removesuffix("_name")
+            source, asked = self._asked(f"--{flag.replace('_', '-')}", arguments, flag)
+            ours = getattr(self.settings, setting)
+            if asked and asked.lower() != ours.lower():
+                raise wrong_workspace(source, asked, setting, ours)
+
+    def _asked(self, flag: str, arguments: Arguments, key: str) -> tuple[str, str]:
+        """Who names it first: the flag, a variable (unless --home leads elsewhere), a default."""
+        given = getattr(arguments, key)
+        if given is not None:
+            return flag, given
+        name = {"resource_group": "group", "workspace_name": "workspace"}.get(key, "")
+        variable = f"AZURE_DEFAULTS_{name.upper()}"
+        if not self.is_home_named and os.environ.get(variable):
+            return variable, os.environ[variable]
+        stored = stored_defaults(self.defaults_file).get(name, "")
+        return f"the default {name} (see `verdazul configure --list-defaults`)", stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +154,25 @@ class Work:
         self.finish(answer, more=more)
         body: dict[str, Any] = resource.get().body
         return body
+
+
+def stored_defaults(file: Path) -> dict[str, str]:
+    """What `verdazul configure` kept; {} when there is nothing."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))["defaults"]
+        return {name: str(found[name]) for name in DEFAULTS if name in found}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def wrong_workspace(source: str, asked: str, setting: str, ours: str) -> UserError:
+    """Refuse a name that is not this home's."""
+    return UserError(
+        f"{source} is {asked!r}, but this home's is {ours!r}",
+        code="WrongWorkspace",
+        fix="leave it out, name the right home with --home, or start this one under that name: "
+        f"VERDAZUL_{setting.upper()}={asked} verdazul up",
+    )
 
 
 def _folder(text: str) -> Path:

@@ -1,4 +1,4 @@
-"""`verdazul up | down | status | env`: the life of one home on this machine."""
+"""`verdazul up | down | status`: the life of one home on this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from verdazul.cli import grammar, render
 from verdazul.cli.grammar import Arguments
 from verdazul.cli.session import Session
-from verdazul.model.errors import Fatal, Problem, Retryable, VerdazulError
+from verdazul.model.errors import Problem, Retryable, VerdazulError
 
 if TYPE_CHECKING:
     from verdazul.home import Address
@@ -28,7 +28,7 @@ _COLUMNS: tuple[render.Column, ...] = tuple(
 
 
 def register(nouns: grammar.Subparsers[Any]) -> None:
-    """Declare the four commands."""
+    """Declare the three commands."""
     starting = grammar.add_command(
         nouns,
         "up",
@@ -65,14 +65,6 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
         status,
         summary="Show every part and every instance with its process.",
         examples=("verdazul status", "verdazul status -o json"),
-    )
-    grammar.add_command(
-        nouns,
-        "env",
-        env,
-        summary="Print shell exports with which curl, requests, httpx and this command find and "
-        "trust the home's address.",
-        examples=('eval "$(verdazul env)"',),
     )
 
 
@@ -140,7 +132,7 @@ def status(session: Session, arguments: Arguments) -> int:
             picture = work.workspace.connection.request("GET", "/verdazul/v1/status").body
     except Retryable as error:
         _status_without_control(session, error)
-        return 2
+        return 4
     render.show(picture if _as_json(session) else _rows(picture), _how(session), columns=_COLUMNS)
     return 0
 
@@ -159,39 +151,6 @@ def _status_without_control(session: Session, error: VerdazulError) -> None:
             fix="start it again with `verdazul up --detach`; nothing will be restarted",
         )
     )
-
-
-def env(session: Session, arguments: Arguments) -> None:
-    """Print exports; secrets are named by file, never shown."""
-    import shlex
-
-    from verdazul.home import Home
-
-    del arguments
-    home = Home(session.settings.home)
-    if not home.address_file.exists():
-        raise NotUp(
-            f"no Verdazul runs in {home.path}", code="NotRunning", fix="start it: verdazul up"
-        )
-    bundle = str(home.ca_file.with_name("ca-bundle.pem"))
-    exports = {
-        "VERDAZUL_HOME": str(home.path),
-        "VERDAZUL_ADDRESS": home.address_file.read_text().strip(),
-        "VERDAZUL_TOKEN_FILE": str(home.token_file),
-        "VERDAZUL_CA": str(home.ca_file),
-        "REQUESTS_CA_BUNDLE": bundle,
-        "SSL_CERT_FILE": bundle,
-        "CURL_CA_BUNDLE": bundle,
-    }
-    if session.how.output:
-        render.show(exports, session.how)
-        return
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
-    render.show_text("\n".join(lines), render.Format("tsv"))
-
-
-class NotUp(Fatal):
-    """The command needs a running Verdazul."""
 
 
 def _as_json(session: Session) -> bool:
