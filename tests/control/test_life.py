@@ -12,6 +12,7 @@ from verdazul.compute.fake import Behaviour
 from verdazul.control import deployments, endpoints
 from verdazul.control.endpoints import Precondition
 from verdazul.control.loop import Gone
+from verdazul.core.instance import Phase
 from verdazul.core.keys import digest
 from verdazul.core.records import OperationState
 from verdazul.model.endpoint import EndpointSpec
@@ -59,6 +60,7 @@ def test_traffic_change_restarts_nothing_and_is_acknowledged() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.azure(65)
 def test_update_replaces_instances_without_a_gap() -> None:
     async def story() -> None:
         bench = Bench()
@@ -82,6 +84,30 @@ def test_update_replaces_instances_without_a_gap() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.azure(64)
+def test_update_of_count_and_code_scales_the_old_version_first() -> None:
+    async def story() -> None:
+        bench = Bench()
+        await bench.serving(blue=100)
+        old = (await bench.state()).record.bundle.revision
+        accepted = await bench.deploy("blue", count=3, version="2")
+
+        seen = []
+        for _ in range(40):
+            await bench.look()
+            ready = [i for i in await bench.compute.observe("credit") if i.phase is Phase.READY]
+            seen.append([i.id.revision == old for i in ready])
+            bench.clock.advance(0.3)
+
+        assert [True, True, True] in seen
+        assert seen.index([True, True, True]) == next(n for n, s in enumerate(seen) if len(s) > 1)
+        assert seen[-1] == [False, False, False]
+        assert (await bench.ended(accepted)).state is OperationState.SUCCEEDED
+
+    asyncio.run(story())
+
+
+@pytest.mark.azure(77)
 def test_crashed_instance_is_replaced_and_unrouted_meanwhile() -> None:
     async def story() -> None:
         bench = Bench()

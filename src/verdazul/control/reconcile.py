@@ -32,6 +32,8 @@ from verdazul.core.records import (
     OperationKind,
     OperationState,
 )
+from verdazul.core.revision import Bundle
+from verdazul.core.rollout import next_bundle
 from verdazul.core.route import route
 from verdazul.core.status import World as SeenWorld
 from verdazul.core.status import judge, serving_bundle
@@ -114,10 +116,8 @@ async def _act(world: World, seen: Seen, deployment: str, endpoint: str) -> floa
     mine = tuple(i for i in seen.instances if same_name(i.id.deployment, deployment))
     record = state.record if state else None
     is_wanted = state and _is_wanted(seen.endpoint, state)
-    bundle = serving_bundle(state.record, state.memory) if state and is_wanted else None
+    bundle = _next_bundle(world, state, mine) if state and is_wanted else None
     environment = world.environments.state(bundle.recipe) if bundle else Missing()
-    if bundle and isinstance(environment, Missing):
-        world.environments.prepare(bundle.recipe)
     desired = Desired(
         endpoint=seen.endpoint.name if seen.endpoint else endpoint,
         deployment=deployment,
@@ -137,6 +137,19 @@ async def _act(world: World, seen: Seen, deployment: str, endpoint: str) -> floa
             grace_seconds=grace(record),
         )
     return world.clock.now() if planned.actions else planned.look_again_at
+
+
+def _next_bundle(world: World, state: DeploymentState, mine: tuple[Instance, ...]) -> Bundle:
+    """What instances are made from now; what they are to become is built meanwhile."""
+    record, memory = state.record, state.memory
+    recipes = {bundle.recipe for bundle in (record.bundle, memory.last_good) if bundle}
+    states = {recipe: world.environments.state(recipe) for recipe in recipes}
+    built = {recipe for recipe, found in states.items() if isinstance(found, Built)}
+    bundle = next_bundle(record, memory, mine, built=built)
+    for recipe in {bundle.recipe, serving_bundle(record, memory).recipe}:
+        if isinstance(states[recipe], Missing):
+            world.environments.prepare(recipe)
+    return bundle
 
 
 def _is_wanted(endpoint: EndpointRecord | None, state: DeploymentState) -> bool:
