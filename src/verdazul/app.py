@@ -25,6 +25,7 @@ import uvicorn
 from verdazul import __version__, processes
 from verdazul.api.app import Api
 from verdazul.api.arm import Links
+from verdazul.artifacts.blobs import FolderBlobs
 from verdazul.artifacts.folder import FolderArtifacts
 from verdazul.artifacts.uploads import FolderUploads
 from verdazul.clock import SystemClock
@@ -137,6 +138,8 @@ async def _open(
     stack.push_async_callback(store.close)
     uploads = FolderUploads(home.path, clock=clock)
     uploads.start()
+    blobs = FolderBlobs(home.path, uploads, clock=clock)
+    blobs.start()
     artifacts = FolderArtifacts(home.path, kept=settings.artifacts_kept)
     environments = await stack.enter_async_context(
         UvEnvironments(home.path, kept=settings.environments_kept)
@@ -163,6 +166,7 @@ async def _open(
         secrets=SealedSecrets(home.path),
         artifacts=artifacts,
         uploads=uploads,
+        blobs=blobs,
         clock=clock,
         ids=RandomIds(),
         settings=settings,

@@ -6,9 +6,10 @@ implementation that passes the same contract tests as the real adapter (tests/co
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from typing import Protocol
 
+from verdazul.core.blobs import Blob, Place
 from verdazul.core.changes import Change
 from verdazul.core.environment import EnvironmentState, Recipe
 from verdazul.core.instance import Instance, InstanceId, Launch
@@ -204,6 +205,59 @@ class Uploads(Protocol):
 
     def folder(self, upload: str) -> str:
         """Where its files are. Raises NotFound."""
+
+    def prune(self) -> None:
+        """Drop what was abandoned a day ago."""
+
+
+class Blobs(Protocol):
+    """Files by container and path, as clients upload and download them. An upload is a container.
+
+    Raises NotFound (ContainerNotFound, BlobNotFound), UserError (InvalidPath) for a path that
+    leaves its container, Conflict for what belongs to a registered asset and would change.
+    """
+
+    async def write(
+        self,
+        place: Place,
+        chunks: AsyncIterable[bytes],
+        *,
+        metadata: Mapping[str, str],
+        md5: str = "",
+    ) -> Blob:
+        """Stream one blob in, whole or not at all; replaces what was there."""
+
+    async def write_block(
+        self, place: Place, block: str, chunks: AsyncIterable[bytes], *, md5: str = ""
+    ) -> None:
+        """Stream one block of a blob in; it is no part of the blob yet."""
+
+    async def commit_blocks(
+        self, place: Place, blocks: tuple[str, ...], *, metadata: Mapping[str, str]
+    ) -> Blob:
+        """Put the blob together. Raises UserError for a block that has not arrived."""
+
+    async def describe(self, place: Place, metadata: Mapping[str, str]) -> Blob:
+        """Replace its metadata."""
+
+    async def find(self, place: Place) -> Blob: ...
+
+    async def list(self, container: str, prefix: str) -> tuple[Blob, ...]:
+        """Sorted by path."""
+
+    def read(self, place: Place, *, start: int, length: int) -> AsyncIterator[bytes]:
+        """Its bytes from `start`, `length` of them at most."""
+
+    async def gather(self, place: Place, *, under_its_name: bool) -> str:
+        """A folder with all that is at the place, ready to be adopted: its content, or it itself
+        under its last name.
+        """
+
+    async def share(self, place: Place, source: str) -> None:
+        """Make the place show an artifact's files, stored once; nothing there changes any more."""
+
+    async def prune(self, container: str, keep: frozenset[str]) -> None:
+        """Drop what clients uploaded for assets that are not in `keep` (LocalUpload/<name>)."""
 
 
 class Artifacts(Protocol):

@@ -96,7 +96,7 @@ def test_a_signature_opens_one_upload_and_nothing_else(tell: Tell) -> None:
         for target in targets:
             answer = await door.client.put(target, content=b"x", headers={"Authorization": ""})
 
-            assert problem(answer)[1] == "UploadForbidden", target
+            assert problem(answer)[1] == "AuthenticationFailed", target
             assert 400 <= answer.status_code < 500
         assert waiting(door, uri) == waiting(door, other) == {}
 
@@ -113,7 +113,7 @@ def test_a_signature_expires(tell: Tell) -> None:
         late = await door.client.put(signed("a"), content=b"x")
 
         assert in_time.status_code == 201
-        assert problem(late)[1] == "UploadForbidden"
+        assert problem(late)[1] == "AuthenticationFailed"
 
     tell(story)
 
@@ -128,7 +128,7 @@ def test_a_signature_made_for_another_home_is_not_taken(tell: Tell, tmp_path: Pa
 
         answer = await door.client.put(f"{uri}/a?sig={foreign}", content=b"x")
 
-        assert problem(answer)[1] == "UploadForbidden"
+        assert problem(answer)[1] == "AuthenticationFailed"
 
     tell(story)
 

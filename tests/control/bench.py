@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from verdazul.artifacts.blobs import FolderBlobs
 from verdazul.artifacts.fake import FakeArtifacts
 from verdazul.artifacts.uploads import FolderUploads
 from verdazul.compute.fake import FakeCompute, ManualClock
@@ -66,6 +67,8 @@ class Bench:
         self.environments.on_change(lambda _: self.woken.add("credit"))
         uploads = FolderUploads(self.settings.home, clock=self.clock)
         uploads.start()
+        blobs = FolderBlobs(self.settings.home, uploads, clock=self.clock)
+        blobs.start()
         self.world = World(
             store=self.store,
             compute=self.compute,
@@ -74,6 +77,7 @@ class Bench:
             secrets=OpenSecrets(),
             artifacts=FakeArtifacts(),
             uploads=uploads,
+            blobs=blobs,
             clock=self.clock,
             ids=CountedIds(),
             settings=self.settings,
@@ -104,14 +108,14 @@ class Bench:
         upload = self.world.uploads.begin()
         await self.world.uploads.write(upload, "score.py", _once(text.encode()))
         key = AssetKey("codes", "code", version)
-        await assets.register_files(
+        await assets.register_upload(
             self.world, key, {"version": version}, upload=upload, tree_hash=""
         )
         return _id("codes/code", version)
 
     async def environment(self, version: str = "1", conda: str = CONDA) -> str:
         key = AssetKey("environments", "env", version)
-        await assets.register_environment(
+        await assets.register_described(
             self.world, key, {"image": "mcr.microsoft.com/azureml/base", "condaFile": conda}
         )
         return _id("environments/env", version)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.control.bench import CONDA, Bench
 from verdazul.control import assets, deployments
-from verdazul.control.assets import resolve
+from verdazul.control.resolve import resolve
 from verdazul.core.changes import ForgetAsset
 from verdazul.core.environment import Recipe
 from verdazul.core.records import Asset, AssetKey
@@ -34,9 +35,10 @@ async def registered(
     upload = bench.world.uploads.begin()
     await bench.world.uploads.write(upload, "file", chunks())
     bench.clock.advance(1.0)
-    return await assets.register_files(
+    done = await assets.register_upload(
         bench.world, key, properties or {}, upload=upload, tree_hash=tree_hash
     )
+    return done.asset
 
 
 async def changed(bench: Bench, **fields: Any) -> DeploymentSpec:
@@ -61,11 +63,11 @@ def test_a_known_hash_needs_no_upload() -> None:
         key = AssetKey("codes", "code", "1")
         first = await registered(bench, key, tree_hash="feed")
 
-        again = await assets.register_files(
+        again = await assets.register_upload(
             bench.world, key, {}, upload="not needed", tree_hash="feed"
         )
 
-        assert again == first
+        assert again == assets.Registered(first, is_new=False)
 
     asyncio.run(story())
 
@@ -75,7 +77,7 @@ def test_an_upload_that_is_unknown_is_not_found() -> None:
         bench = Bench()
         for upload in ("", "0" * 32, "..", "../.."):
             with pytest.raises(NotFound) as caught:
-                await assets.register_files(
+                await assets.register_upload(
                     bench.world, AssetKey("codes", "c", "1"), {}, upload=upload, tree_hash=""
                 )
             assert caught.value.problem.code == "UploadNotFound"
@@ -241,11 +243,11 @@ def test_an_environment_is_new_once() -> None:
         key = AssetKey("environments", "env", "1")
         properties = {"image": "an/image", "condaFile": CONDA}
 
-        first, is_new = await assets.register_environment(bench.world, key, properties)
+        first = await assets.register_described(bench.world, key, properties)
         bench.clock.advance(1.0)
-        again, is_new_again = await assets.register_environment(bench.world, key, properties)
+        again = await assets.register_described(bench.world, key, properties)
 
-        assert (is_new, is_new_again) == (True, False)
-        assert first == again
+        assert (first.is_new, again.is_new) == (True, False)
+        assert again.asset == replace(first.asset, modified_at=bench.clock.now())
 
     asyncio.run(story())

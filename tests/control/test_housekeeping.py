@@ -47,9 +47,9 @@ async def registered(made: Bench, version: str, *, anonymous: bool) -> str:
     await made.world.uploads.write(upload, "score.py", chunks())
     key = AssetKey("codes", "extra", version)
     properties = {"isAnonymous": anonymous}
-    asset = await assets.register_files(made.world, key, properties, upload=upload, tree_hash="")
+    done = await assets.register_upload(made.world, key, properties, upload=upload, tree_hash="")
     made.clock.advance(1.0)
-    return asset.digest
+    return done.asset.digest
 
 
 async def versions(made: Bench) -> list[str]:
@@ -195,7 +195,7 @@ def test_an_anonymous_environment_that_nobody_uses_goes_too(tmp_path: Path) -> N
         made = bench(tmp_path)
         key = AssetKey("environments", "CliV2AnonymousEnvironment", "1")
         properties = {"image": "an/image", "isAnonymous": True}
-        await assets.register_environment(made.world, key, properties)
+        await assets.register_described(made.world, key, properties)
 
         await tidy(made.world)
 

@@ -15,6 +15,7 @@ from verdazul.compute.fake import Behaviour, FakeCompute
 from verdazul.control import assets, deployments, endpoints
 from verdazul.control.loop import Gone, LookAgain
 from verdazul.control.reconcile import reconcile
+from verdazul.control.resolve import resolve
 from verdazul.core.environment import Building, Built, Recipe
 from verdazul.core.instance import Instance, InstanceId, Phase
 from verdazul.core.records import (
@@ -102,11 +103,11 @@ class Simulation:
             upload = self.bench.world.uploads.begin()
             await self.bench.world.uploads.write(upload, "score.py", _once(version))
             key = AssetKey("codes", "code", version)
-            await assets.register_files(self.bench.world, key, {}, upload=upload, tree_hash="")
+            await assets.register_upload(self.bench.world, key, {}, upload=upload, tree_hash="")
         for number, conda in enumerate(CONDAS):
             key = AssetKey("environments", "env", str(number))
             properties = {"image": "an/image", "condaFile": conda}
-            await assets.register_environment(self.bench.world, key, properties)
+            await assets.register_described(self.bench.world, key, properties)
 
     # -- what people do; refusals are answers
 
@@ -144,7 +145,7 @@ class Simulation:
                 "instance_count": count,
             }
         )
-        bundle = await assets.resolve(self.bench.world, spec)
+        bundle = await resolve(self.bench.world, spec)
         self.versions[bundle.revision] = version
         await _asked(deployments.put_deployment(self.bench.world, spec))
 

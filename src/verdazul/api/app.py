@@ -1,11 +1,10 @@
 """The control API as one ASGI application: find the rule, check the token, call, render.
 
-Everything but the health check and signed uploads needs the home's bearer token.
+Everything but the health check, discovery and signed addresses needs a bearer token (identity.py).
 """
 
 from __future__ import annotations
 
-import hmac
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -27,8 +26,12 @@ from verdazul.api.arm import (
     workspace_path,
 )
 from verdazul.api.assets import AssetRoutes
+from verdazul.api.blob import BlobRoutes
+from verdazul.api.datastores import DatastoreRoutes
 from verdazul.api.deployments import DeploymentRoutes
+from verdazul.api.discovery import DiscoveryRoutes
 from verdazul.api.endpoints import EndpointRoutes
+from verdazul.api.identity import Identity
 from verdazul.api.resources import operation_resource
 from verdazul.control.world import World
 from verdazul.model.errors import NotFound, Problem, VerdazulError, WrongMethod
@@ -57,21 +60,26 @@ class Api:
     def __init__(self, world: World, links: Links, *, token: str, report: StatusReport) -> None:
         self._world = world
         self._links = links
-        self._token = token.encode()
+        self._identity = Identity(world, links, token)
         self._report = report
-        assets = AssetRoutes(world, links)
         below = [
             Rule("GET", "", self._workspace),
             *EndpointRoutes(world, links).rules(),
             *DeploymentRoutes(world, links).rules(),
-            *assets.rules(),
+            *AssetRoutes(world, links).rules(),
+            *DatastoreRoutes(world, links).rules(),
         ]
         self._rules = [
             Rule("GET", _OPERATION, self._operation),
             Rule("GET", "verdazul/v1/status", self._status),
             *(self._in_workspace(rule) for rule in below),
         ]
-        self._public = [Rule("GET", "healthz", self._health), *assets.public_rules()]
+        self._public = [
+            Rule("GET", "healthz", self._health),
+            *DiscoveryRoutes(links).public_rules(),
+            *self._identity.public_rules(),
+            *BlobRoutes(world, links).public_rules(),
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -99,8 +107,9 @@ class Api:
         if public:
             handler, values = public
             return await handler(request, values)
-        if not self._is_authorized(request):
-            return _unauthorized()
+        refusal = self._identity.refusal(request)
+        if refusal:
+            return refusal
         handler, values = self._route(request, segments)
         return await handler(request, values)
 
@@ -115,13 +124,6 @@ class Api:
                 f"possible: {', '.join(methods)}"
             )
         raise NotFound(f"nothing is at {request.url.path}", code="PathNotFound")
-
-    def _is_authorized(self, request: Request) -> bool:
-        scheme, _, credential = request.headers.get("authorization", "").partition(" ")
-        if not self._token:
-            return False
-        same = hmac.compare_digest(credential.strip().encode(), self._token)
-        return scheme.lower() == "bearer" and same
 
     def _in_workspace(self, rule: Rule) -> Rule:
         async def checked(request: Request, values: Any) -> Response:
@@ -176,16 +178,10 @@ class Api:
 
 
 def _segments(request: Request) -> list[str]:
-    """Path segments, decoded one by one: an encoded slash stays inside its segment.
-
-    Of an upload's path only the first two are split off; the rest is one path.
-    """
+    """Path segments, decoded one by one: an encoded slash stays inside its segment."""
     raw = request.scope.get("raw_path") or request.url.path.encode()
     parts = raw.decode("latin-1").split("?")[0].strip("/").split("/")
-    decoded = [unquote(part) for part in parts]
-    if decoded[0] == "uploads":
-        return [*decoded[:2], "/".join(decoded[2:])]
-    return decoded
+    return [unquote(part) for part in parts]
 
 
 def _find(
@@ -196,14 +192,3 @@ def _find(
         if values is not None:
             return rule.handler, values
     return None
-
-
-def _unauthorized() -> Response:
-    problem = Problem(
-        "Unauthorized",
-        "the control API needs the home's bearer token (Authorization: Bearer ...)",
-        fix="the token is in the file `token` of the home; `verdazul env` tells where",
-    )
-    response = problem_answer(problem, 401)
-    response.headers["WWW-Authenticate"] = "Bearer"
-    return response

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from verdazul.control.endpoints import Accepted, Precondition
+from verdazul.core.versions import Page
 from verdazul.model.errors import NotFound, Problem, UserError, VerdazulError
 from verdazul.settings import Settings
 
 PROVIDER = "providers/Microsoft.MachineLearningServices"
 BODY_LIMIT_BYTES = 4 * 2**20
+PAGE_SIZE = 100
+"""Most entries of one answer to a list; `nextLink` leads to the rest."""
 RETRY_AFTER = "1"
 """Seconds; the SDK takes 0 for absent and then polls every 30."""
 
@@ -30,7 +34,10 @@ Handler = Callable[[Request, Mapping[str, str]], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One method and path; `{name}` segments are given to the handler as they were sent."""
+    """One method and path; `{name}` segments are given to the handler as they were sent.
+
+    `{name*}` at the end takes all segments that are left, as one path.
+    """
 
     method: str
     path: str
@@ -39,6 +46,10 @@ class Rule:
     def match(self, segments: list[str]) -> dict[str, str] | None:
         """The values of the path's names, or None when it is another path."""
         pattern = self.path.split("/")
+        rest = len(pattern) - 1
+        if pattern[-1].endswith("*}") and len(segments) >= rest:
+            pattern[-1] = pattern[-1].replace("*", "")
+            segments = [*segments[:rest], "/".join(segments[rest:])]
         if len(pattern) != len(segments):
             return None
         values: dict[str, str] = {}
@@ -80,21 +91,27 @@ def check_workspace(settings: Settings, values: Mapping[str, str]) -> None:
 
 async def json_body(request: Request) -> dict[str, Any]:
     """The request's JSON object; an empty body is an empty object. Raises UserError."""
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > BODY_LIMIT_BYTES:
-            raise UserError(f"the body is over {BODY_LIMIT_BYTES} bytes", code="BodyTooLarge")
-        chunks.append(chunk)
+    text = await read_body(request, BODY_LIMIT_BYTES)
     try:
-        body = json.loads(b"".join(chunks) or b"{}", parse_constant=_no_constant)
+        body = json.loads(text or b"{}", parse_constant=_no_constant)
         json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise UserError(f"the body is not JSON: {error}", code="InvalidJson") from None
     if not isinstance(body, dict):
         raise UserError(f"the body is a {type(body).__name__}, not an object", code="InvalidJson")
     return body
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body. Raises UserError (BodyTooLarge) for one that nobody would write by hand."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise UserError(f"the body is over {limit} bytes", code="BodyTooLarge")
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _no_constant(name: str) -> float:
@@ -139,11 +156,33 @@ class Links:
         headers = self.headers(accepted, resource["id"]) | {"ETag": f'"{generation}"'}
         return JSONResponse(resource, 201 if accepted.created else 200, headers)
 
+    def page(self, request: Request, things: Sequence[dict[str, Any]]) -> Response:
+        """The part of a list that is asked for, and where the next one is."""
+        asked = request.query_params
+        page = Page(_count("$skip", asked.get("$skip")) or 0, _count("$top", asked.get("$top")))
+        part, following = page.cut(things, most=PAGE_SIZE)
+        body: dict[str, Any] = {"value": list(part)}
+        if following is not None:
+            words = {**asked, "$skip": str(following)}
+            body["nextLink"] = f"{self.address}{quote(request.url.path)}?{urlencode(words)}"
+        return JSONResponse(body)
+
     def later(self, accepted: Accepted | None, resource: str) -> Response:
         """202 and where to wait; 204 when there was nothing to do."""
         if accepted is None:
             return Response(status_code=204)
         return Response(status_code=202, headers=self.headers(accepted, resource))
+
+
+def _count(name: str, text: str | None) -> int | None:
+    """$top and $skip; absent is None."""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10):  # noqa: PLR2004 - fits any list
+        raise UserError(
+            f"{name} is {text[:40]!a}; it must be a whole number", code="InvalidQueryParameter"
+        )
+    return int(text)
 
 
 def found(resource: dict[str, Any], *, generation: int) -> Response:

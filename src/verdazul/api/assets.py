@@ -1,67 +1,93 @@
-"""codes, models and environments over HTTP, and the uploads that their files arrive in.
+"""codes, models, environments and data over HTTP: containers, versions, labels, uploads.
 
-An upload's URL is signed: it opens one upload for a limited time, and nothing else.
+One shape serves all kinds; what differs is a row of `_KINDS`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlparse
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Handler, Links, Rule, json_body
-from verdazul.api.resources import asset_resource
+from verdazul.api.blob import GRANT_SECONDS, signed
+from verdazul.api.datastores import place_of
+from verdazul.api.discovery import BLOBS
+from verdazul.api.resources import asset_resource, container_resource
 from verdazul.control import assets
+from verdazul.control.assets import Registered
 from verdazul.control.world import World
+from verdazul.core.blobs import Place
+from verdazul.core.grants import Act
 from verdazul.core.records import Asset, AssetKey
-from verdazul.model.errors import Forbidden, UserError, VerdazulError
+from verdazul.core.versions import View
+from verdazul.model.errors import NotFound, UserError
+from verdazul.model.show import shown
 
 Values = Mapping[str, str]
-UPLOAD_SECONDS = 3600.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+_NOT_YET = ("tags", "properties", "stage", "description", "feed", "offset", "version")
+_ORDERS = {"createdtime desc": False, "createdtime asc": True, "createdtime": True}
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """`uri`: where a body says its files are; `shown`: what answers hold beside what was put."""
+
+    name: str
+    uri: str = ""
+    shown: Callable[[], dict[str, Any]] = dict
+
+
+_KINDS = (
+    _Kind("codes", "codeUri"),
+    # Clients take a model's flavors apart without looking whether there are any.
+    _Kind("models", "modelUri", lambda: {"flavors": {}}),
+    _Kind("environments", shown=lambda: {"environmentType": "UserCreated"}),
+    _Kind("data"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class AssetRoutes:
-    """Handlers of the three asset kinds; they parse, call one use case and render."""
+    """Handlers of the four asset kinds; they parse, call one use case and render."""
 
     world: World
     links: Links
 
     def rules(self) -> list[Rule]:
         """Paths below the workspace."""
-        rules = []
-        for kind in ("codes", "models", "environments"):
-            rules += [
-                Rule("GET", f"{kind}/{{name}}/versions", self._lists(kind)),
-                Rule("GET", f"{kind}/{{name}}/versions/{{version}}", self._gets(kind)),
-            ]
-        for kind in assets.URI:
-            one = f"{kind}/{{name}}/versions/{{version}}"
-            rules += [
-                Rule("PUT", one, self._puts(kind)),
-                Rule("POST", f"{one}/startPendingUpload", self.start_upload),
-            ]
-        one = "environments/{name}/versions/{version}"
-        return [*rules, Rule("PUT", one, self.put_environment)]
+        return [rule for kind in _KINDS for rule in self._rules_of(kind)]
 
-    def public_rules(self) -> list[Rule]:
-        """Paths from the root that carry their own signature instead of a token."""
-        return [Rule("PUT", "uploads/{upload}/{path}", self.write)]
+    def _rules_of(self, kind: _Kind) -> list[Rule]:
+        container = f"{kind.name}/{{name}}"
+        one = f"{container}/versions/{{version}}"
+        rules = [
+            Rule("GET", kind.name, self._lists_containers(kind)),
+            Rule("GET", container, self._gets_container(kind)),
+            Rule("PUT", container, self._puts_container(kind)),
+            Rule("GET", f"{container}/versions", self._lists(kind)),
+            Rule("GET", one, self._gets(kind)),
+            Rule("PUT", one, self._puts(kind)),
+            Rule("DELETE", one, self._deletes(kind)),
+        ]
+        if kind.uri or kind.name == "data":
+            rules.append(Rule("POST", f"{one}/startPendingUpload", self.start_upload))
+        return rules
 
     async def start_upload(self, request: Request, values: Values) -> Response:
         """Open an upload; the answer holds the signed URL to send files below."""
         del request, values
         upload = self.world.uploads.begin()
         uri = f"{self.links.address}/uploads/{upload}"
-        expires = self.world.clock.now() + UPLOAD_SECONDS
-        signature = self.world.secrets.seal(json.dumps([upload, expires]))
-        credential = {"credentialType": "SAS", "sasUri": f"{uri}?sig={signature}"}
+        query = signed(self.world, upload, frozenset(Act), seconds=GRANT_SECONDS)
+        credential = {"credentialType": "SAS", "sasUri": f"{uri}?{query}"}
         return JSONResponse(
             {
                 "pendingUploadId": upload,
@@ -74,87 +100,139 @@ class AssetRoutes:
             }
         )
 
-    async def write(self, request: Request, values: Values) -> Response:
-        """One file of an upload."""
-        self._check_signature(values["upload"], request.query_params.get("sig", ""))
-        await self.world.uploads.write(
-            values["upload"],
-            values["path"],
-            request.stream(),
-            executable=request.headers.get("x-ms-meta-executable", "").lower() == "true",
-        )
-        return Response(status_code=201)
-
-    async def put_environment(self, request: Request, values: Values) -> Response:
-        """Register an environment version."""
-        properties = _properties(await json_body(request))
-        key = _key("environments", values)
-        asset, created = await assets.register_environment(self.world, key, properties)
-        return self._answer(asset, 201 if created else 200)
-
-    def _puts(self, kind: str) -> Handler:
+    def _puts(self, kind: _Kind) -> Handler:
         async def put(request: Request, values: Values) -> Response:
             properties = _properties(await json_body(request))
-            key = _key(kind, values)
-            upload = self._upload_of(str(properties.get(assets.URI[kind]) or ""), kind)
-            extra = _free_properties(properties)
-            asset = await assets.register_files(
-                self.world,
-                key,
-                properties,
-                upload=upload,
-                tree_hash=str(extra.get("hash_sha256") or ""),
-            )
-            return self._answer(asset, 201)
+            done = await self._register(kind, _key(kind.name, values), properties)
+            return self._answer(kind, done.asset, 201 if done.is_new else 200)
 
         return put
 
-    def _gets(self, kind: str) -> Handler:
+    async def _register(self, kind: _Kind, key: AssetKey, properties: dict[str, Any]) -> Registered:
+        extra = _free_properties(properties)
+        if not kind.uri:
+            return await assets.register_described(self.world, key, properties)
+        uri = properties.get(kind.uri)
+        upload = self._upload_of(uri)
+        if upload:
+            tree_hash = str(extra.get("hash_sha256") or "")
+            return await assets.register_upload(
+                self.world, key, properties, upload=upload, tree_hash=tree_hash
+            )
+        place = self._place_of(uri)
+        if place:
+            return await assets.register_stored(self.world, key, properties, place)
+        raise UserError(
+            f"{kind.uri} is {shown(uri)}; it must be the blobUri of startPendingUpload or a path "
+            "in a datastore of this workspace",
+            code="InvalidValue",
+            fix="upload the files first; addresses elsewhere are not fetched",
+        )
+
+    def _upload_of(self, uri: object) -> str:
+        prefix = f"{self.links.address}/uploads/"
+        is_ours = isinstance(uri, str) and uri.startswith(prefix)
+        return str(uri).removeprefix(prefix).strip("/") or "none" if is_ours else ""
+
+    def _place_of(self, uri: object) -> Place | None:
+        if not isinstance(uri, str):
+            return None
+        prefix = f"{self.links.address}/{BLOBS}/"
+        if uri.startswith(prefix):
+            container, _, path = urlparse(uri).path.removeprefix(f"/{BLOBS}/").partition("/")
+            return Place(container, path)
+        return place_of(self.world, uri)
+
+    def _gets(self, kind: _Kind) -> Handler:
         async def get(request: Request, values: Values) -> Response:
             del request
-            key = AssetKey(kind, values["name"], values["version"])
-            return self._answer(await assets.existing_asset(self.world, key), 200)
+            key = AssetKey(kind.name, values["name"], values["version"])
+            return self._answer(kind, await assets.existing_asset(self.world, key), 200)
 
         return get
 
-    def _lists(self, kind: str) -> Handler:
+    def _deletes(self, kind: _Kind) -> Handler:
+        async def delete(request: Request, values: Values) -> Response:
+            del request
+            key = AssetKey(kind.name, values["name"], values["version"])
+            was_there = await assets.delete_asset(self.world, key)
+            return Response(status_code=200 if was_there else 204)
+
+        return delete
+
+    def _lists(self, kind: _Kind) -> Handler:
         """By name; with `?hash=` over the whole workspace, since clients draw new names."""
 
         async def list_versions(request: Request, values: Values) -> Response:
             tree_hash = request.query_params.get("hash", "")
-            name = "" if tree_hash else values["name"]
-            known = await self.world.store.assets(kind, name=name, tree_hash=tree_hash)
-            return JSONResponse({"value": [self._resource(asset) for asset in known]})
+            if tree_hash:
+                known = await self.world.store.assets(kind.name, tree_hash=tree_hash)
+            else:
+                view = _view(request, View.ALL)
+                known = await self._versions(kind, values["name"], view)
+            return self.links.page(
+                request, [self._resource(kind, a) for a in _ordered(request, known)]
+            )
 
         return list_versions
 
-    def _upload_of(self, uri: str, kind: str) -> str:
-        prefix = f"{self.links.address}/uploads/"
-        upload = uri.removeprefix(prefix).split("/")[0]
-        if not uri.startswith(prefix):
-            raise UserError(
-                f"{assets.URI[kind]} is {uri!r}; it must be the blobUri of startPendingUpload",
-                code="InvalidValue",
-            )
-        return upload
-
-    def _check_signature(self, upload: str, signature: str) -> None:
+    async def _versions(self, kind: _Kind, name: str, view: View) -> tuple[Asset, ...]:
+        """None of a name that nothing has: clients ask before they register the first."""
         try:
-            signed, expires = json.loads(self.world.secrets.open(signature))
-        except (VerdazulError, ValueError, TypeError):
-            signed, expires = "", 0.0
-        if signed != upload or self.world.clock.now() > expires:
-            raise Forbidden(
-                "the upload's signature is not valid or has expired",
-                code="UploadForbidden",
-                fix="begin a new upload",
+            return await assets.list_versions(self.world, kind.name, name, view)
+        except NotFound:
+            return ()
+
+    def _lists_containers(self, kind: _Kind) -> Handler:
+        async def list_containers(request: Request, values: Values) -> Response:
+            del values
+            view = _view(request, View.ACTIVE)
+            found = await assets.list_containers(self.world, kind.name, view)
+            return self.links.page(
+                request, [container_resource(self.links, kind.name, one) for one in found]
             )
 
-    def _answer(self, asset: Asset, status: int) -> Response:
-        return JSONResponse(self._resource(asset), status)
+        return list_containers
 
-    def _resource(self, asset: Asset) -> dict[str, Any]:
-        return asset_resource(self.links, asset, json.loads(asset.body))
+    def _gets_container(self, kind: _Kind) -> Handler:
+        async def get(request: Request, values: Values) -> Response:
+            del request
+            found = await assets.existing_container(self.world, kind.name, values["name"])
+            return JSONResponse(container_resource(self.links, kind.name, found))
+
+        return get
+
+    def _puts_container(self, kind: _Kind) -> Handler:
+        """Archive or restore all versions; a container has no words of its own."""
+
+        async def put(request: Request, values: Values) -> Response:
+            properties = _properties(await json_body(request))
+            for name in ("description", "tags", "properties"):
+                if properties.get(name):
+                    raise UserError(
+                        f"properties.{name} of a container is not supported yet",
+                        code="NotSupportedYet",
+                        fix="say it of a version",
+                    )
+            archived = properties.get("isArchived") or False
+            if not isinstance(archived, bool):
+                raise UserError(
+                    f"properties.isArchived is {shown(archived)}; it must be true or false",
+                    code="InvalidValue",
+                )
+            found = await assets.archive_container(
+                self.world, kind.name, values["name"], archived=archived
+            )
+            return JSONResponse(container_resource(self.links, kind.name, found))
+
+        return put
+
+    def _answer(self, kind: _Kind, asset: Asset, status: int) -> Response:
+        return JSONResponse(self._resource(kind, asset), status)
+
+    def _resource(self, kind: _Kind, asset: Asset) -> dict[str, Any]:
+        said = {key: value for key, value in json.loads(asset.body).items() if value is not None}
+        return asset_resource(self.links, asset, {**kind.shown(), **said})
 
 
 def _key(kind: str, values: Values) -> AssetKey:
@@ -167,6 +245,36 @@ def _key(kind: str, values: Values) -> AssetKey:
                 code="InvalidName",
             )
     return AssetKey(kind, values["name"], values["version"])
+
+
+def _view(request: Request, default: View) -> View:
+    for name in _NOT_YET:
+        if request.query_params.get(name):
+            raise UserError(
+                f"{name} in the query of a list is not supported yet",
+                code="NotSupportedYet",
+                fix="ask for the whole list",
+            )
+    text = request.query_params.get("listViewType") or default.value
+    for view in View:
+        if view.value.lower() == text.lower():
+            return view
+    raise UserError(
+        f"listViewType is {shown(text)}; it must be one of {', '.join(View)}",
+        code="InvalidQueryParameter",
+    )
+
+
+def _ordered(request: Request, known: Sequence[Asset]) -> Sequence[Asset]:
+    """Newest first unless `$orderBy` says otherwise."""
+    text = request.query_params.get("$orderBy") or "createdtime desc"
+    oldest_first = _ORDERS.get(" ".join(text.lower().split()))
+    if oldest_first is None:
+        raise UserError(
+            f"$orderBy is {shown(text)}; it must be `createdtime desc` or `createdtime asc`",
+            code="InvalidQueryParameter",
+        )
+    return known[::-1] if oldest_first else known
 
 
 def _free_properties(properties: dict[str, Any]) -> dict[str, Any]:

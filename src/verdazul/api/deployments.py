@@ -41,12 +41,11 @@ class DeploymentRoutes:
 
     async def list(self, request: Request, values: Values) -> Response:
         """GET of the collection."""
-        del request
         view = await get_endpoint(self.world, values["endpoint"])
         resources = [
             deployment_resource(self.links, view.record, state) for state in view.deployments
         ]
-        return JSONResponse({"value": resources})
+        return self.links.page(request, resources)
 
     async def get(self, request: Request, values: Values) -> Response:
         """GET of one."""

@@ -39,9 +39,9 @@ class EndpointRoutes:
 
     async def list(self, request: Request, values: Values) -> Response:
         """GET of the collection."""
-        del request, values
+        del values
         views = await endpoints.list_endpoints(self.world)
-        return JSONResponse({"value": [endpoint_resource(self.links, view) for view in views]})
+        return self.links.page(request, [endpoint_resource(self.links, view) for view in views])
 
     async def get(self, request: Request, values: Values) -> Response:
         """GET of one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from verdazul.core.records import (
     OperationState,
 )
 from verdazul.core.route import weight_of
+from verdazul.core.versions import Container
 from verdazul.model.arm import deployment_to_arm, endpoint_to_arm
 from verdazul.model.errors import Problem
 from verdazul.model.events import Event
@@ -57,7 +59,7 @@ def endpoint_resource(links: Links, view: EndpointView) -> dict[str, Any]:
         "name": record.name,
         "type": f"{TYPE}/onlineEndpoints",
         "kind": "Managed",
-        "systemData": _system_data(record.created_at, record.modified_at),
+        "systemData": system_data(record.created_at, record.modified_at),
     }
 
 
@@ -73,7 +75,7 @@ def deployment_resource(
         "id": deployment_id(links, endpoint.name, record.name),
         "name": record.name,
         "type": f"{TYPE}/onlineEndpoints/deployments",
-        "systemData": _system_data(record.created_at, record.modified_at),
+        "systemData": system_data(record.created_at, record.modified_at),
     }
 
 
@@ -128,7 +130,7 @@ def _progress(
 
 
 def asset_resource(links: Links, asset: Asset, properties: dict[str, Any]) -> dict[str, Any]:
-    """One version of a code, model or environment asset."""
+    """One version of an asset."""
     key = asset.key
     path = f"{workspace_path(links.settings)}/{key.kind}/{key.name}/versions/{key.version}"
     return {
@@ -136,7 +138,29 @@ def asset_resource(links: Links, asset: Asset, properties: dict[str, Any]) -> di
         "name": key.version,
         "type": f"{TYPE}/{key.kind}/versions",
         "properties": properties | {"provisioningState": "Succeeded"},
-        "systemData": _system_data(asset.created_at, asset.created_at),
+        "systemData": system_data(asset.created_at, asset.modified_at or asset.created_at),
+    }
+
+
+def container_resource(links: Links, kind: str, container: Container) -> dict[str, Any]:
+    """All versions of one name, as one resource."""
+    newest = container.versions[0]
+    first = container.versions[-1].created_at
+    return {
+        "id": f"{workspace_path(links.settings)}/{kind}/{container.name}",
+        "name": container.name,
+        "type": f"{TYPE}/{kind}",
+        "properties": {
+            "description": None,
+            "tags": {},
+            "properties": {},
+            "isArchived": container.is_archived,
+            "latestVersion": container.latest,
+            "nextVersion": container.next,
+            "provisioningState": "Succeeded",
+            **({"dataType": json.loads(newest.body).get("dataType")} if kind == "data" else {}),
+        },
+        "systemData": system_data(first, newest.modified_at or newest.created_at),
     }
 
 
@@ -154,7 +178,8 @@ def _state(generation: int, deleting: bool, status: Status | None) -> Provisioni
     return status.state
 
 
-def _system_data(created_at: float, modified_at: float) -> dict[str, str]:
+def system_data(created_at: float, modified_at: float) -> dict[str, str]:
+    """Who made and changed a resource, and when; clients fail without it."""
     return {
         "createdAt": iso(created_at),
         "createdBy": "owner",

@@ -1,47 +1,195 @@
-"""Use cases of assets: code, models and environments, each an immutable version.
+"""Use cases of assets: code, models, environments, data; a version's content never changes.
 
-Files arrive as an upload, are adopted under their content digest, and are then only referred to.
+Files arrive as an upload or lie in a datastore, are adopted under their content digest, and are
+then only referred to. What is said about a version (description, tags, archived) may change.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any
 
 from verdazul.control.world import World
-from verdazul.core.changes import PutAsset
+from verdazul.core.blobs import DEFAULT_CONTAINER, LOCAL_UPLOADS, Place
+from verdazul.core.changes import DescribeAsset, ForgetAsset, PutAsset
 from verdazul.core.environment import Recipe
-from verdazul.core.instance import Probe
 from verdazul.core.records import Asset, AssetKey
 from verdazul.core.revision import Bundle, ModelMount
+from verdazul.core.versions import Container, View, containers, same_content, visible
 from verdazul.model.asset_bodies import HASH_VERSION, environment_from_arm
-from verdazul.model.assets import InlineEnvironment, InlineModel, ModelType
-from verdazul.model.deployment import DeploymentSpec, ProbeSettings
-from verdazul.model.errors import NotFound, UserError
-from verdazul.model.ids import AssetId, RegistryReference, ShortReference, WorkspaceId, parse_asset
-from verdazul.model.supported import UNPACK, refuse_unsupported
+from verdazul.model.assets import InlineEnvironment
+from verdazul.model.errors import Conflict, NotFound, UserError
+from verdazul.model.ids import WorkspaceId
 
-URI = {"codes": "codeUri", "models": "modelUri"}
-"""Where a body says its files are: at an upload when it is put, under their digest afterwards."""
+DATASTORE = "workspaceblobstore"
+_URI = {"codes": "codeUri", "models": "modelUri"}
 
 
-async def register_files(
-    world: World, key: AssetKey, properties: Mapping[str, Any], *, upload: str, tree_hash: str
-) -> Asset:
-    """Adopt the finished upload `upload` as this version.
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A version as it now is; `is_new` when it was not there before."""
+
+    asset: Asset
+    is_new: bool
+
+
+async def register_upload(
+    world: World, key: AssetKey, properties: Mapping[str, Any], *, upload: str, tree_hash: str = ""
+) -> Registered:
+    """Adopt a finished upload: `<id>`, or `<id>/<folder>` where a client put all below a folder.
 
     Repeating it is fine. Raises NotFound for an unknown upload, Conflict for other content.
     """
     known = await world.store.asset(key)
     if known and (known.upload == upload or (tree_hash and known.tree_hash == tree_hash)):
-        return known
-    digest = await world.artifacts.adopt(world.uploads.folder(upload))
+        return Registered(known, is_new=False)
+    digest = await _adopted(world, key, upload)
     _check_arrived(key, properties, digest, tree_hash)
-    stored = {**properties, URI[key.kind]: f"azureml://artifacts/{digest}"}
+    uri = await _shown_at(world, key, digest)
+    stored = {**properties, _URI[key.kind]: uri}
     asset = _asset_of(world, key, stored, digest=digest, tree_hash=tree_hash, upload=upload)
-    await world.store.commit(PutAsset(asset))
-    return await existing_asset(world, key)
+    return await _register(world, asset, known)
+
+
+async def register_stored(
+    world: World, key: AssetKey, properties: Mapping[str, Any], place: Place
+) -> Registered:
+    """Adopt what lies in a datastore; from now on nothing changes there.
+
+    Raises NotFound when nothing is there, Conflict for other content.
+    """
+    known = await world.store.asset(key)
+    uri = _URI[key.kind]
+    if known and known.digest and json.loads(known.body).get(uri) == properties.get(uri):
+        digest = known.digest
+    else:
+        digest = await world.artifacts.adopt(await world.blobs.gather(place, under_its_name=True))
+        name = PurePosixPath(place.path).name
+        await world.blobs.share(place, f"{world.artifacts.path(digest)}/{name}")
+    return await _register(world, _asset_of(world, key, properties, digest=digest), known)
+
+
+async def register_described(
+    world: World, key: AssetKey, properties: Mapping[str, Any]
+) -> Registered:
+    """Register what is described in full: an environment, or data that stays where it is."""
+    if key.kind == "environments":
+        environment_from_arm({"properties": properties})  # says what cannot be, by JSON path
+    known = await world.store.asset(key)
+    return await _register(world, _asset_of(world, key, properties), known)
+
+
+async def existing_asset(world: World, key: AssetKey) -> Asset:
+    """The asset of that key. Raises NotFound."""
+    asset = await world.store.asset(key)
+    if asset is None:
+        raise NotFound(f"{key.kind}/{key.name} version {key.version} does not exist")
+    return asset
+
+
+async def list_versions(world: World, kind: str, name: str, view: View) -> tuple[Asset, ...]:
+    """Versions of one name, newest first. Raises NotFound for a name that nothing has."""
+    return visible((await existing_container(world, kind, name)).versions, view)
+
+
+async def existing_container(world: World, kind: str, name: str) -> Container:
+    """All versions of one name. Raises NotFound."""
+    versions = await world.store.assets(kind, name=name) if name else ()
+    if not versions:
+        raise NotFound(f'{kind} has no "{name}"')
+    return Container(versions)
+
+
+async def list_containers(world: World, kind: str, view: View) -> tuple[Container, ...]:
+    """By name. Anonymous ones are left out: nobody chose their names."""
+    named = (a for a in await world.store.assets(kind) if not a.is_anonymous)
+    found = containers(named)
+    if view is View.ALL:
+        return found
+    return tuple(one for one in found if one.is_archived == (view is View.ARCHIVED))
+
+
+async def archive_container(world: World, kind: str, name: str, *, archived: bool) -> Container:
+    """Archive or restore every version of a name."""
+    container = await existing_container(world, kind, name)
+    now = world.clock.now()
+    changed = tuple(_archived(version, now, archived=archived) for version in container.versions)
+    await world.store.commit(*(DescribeAsset(version) for version in changed))
+    return Container(changed)
+
+
+async def delete_asset(world: World, key: AssetKey) -> bool:
+    """Forget a version; False when there was none.
+
+    Raises Conflict (AssetInUse) while a deployment is declared with it or falls back to it.
+    """
+    asset = await world.store.asset(key)
+    if asset is None:
+        return False
+    users = await _users(world, asset)
+    if users:
+        raise Conflict(
+            f"{key.kind}/{key.name} version {key.version} is used by deployment "
+            f"{', '.join(users)}; it cannot be deleted",
+            code="AssetInUse",
+            fix="delete the deployment first, or archive the version: it is then no longer listed",
+        )
+    await world.store.commit(ForgetAsset(key))
+    return True
+
+
+def refuse_other_workspace(world: World, named: WorkspaceId) -> None:
+    """Raise NotFound for an id of a workspace that is not this home's."""
+    settings = world.settings
+    ours = WorkspaceId(settings.subscription, settings.resource_group, settings.workspace)
+    if str(named).lower() != str(ours).lower():
+        raise NotFound(
+            f"workspace {named} is not here; this home is {ours}", code="WorkspaceNotFound"
+        )
+
+
+async def _register(world: World, asset: Asset, known: Asset | None) -> Registered:
+    if known is None:
+        await world.store.commit(PutAsset(asset))
+        return Registered(await existing_asset(world, asset.key), is_new=True)
+    if not same_content(known, asset):
+        key = asset.key
+        raise Conflict(
+            f"{key.kind}/{key.name} version {key.version} exists with other content",
+            code="AssetVersionExists",
+            fix="register the new content under a new version",
+        )
+    said = replace(known, body=asset.body, modified_at=world.clock.now())
+    await world.store.commit(DescribeAsset(said))
+    return Registered(said, is_new=False)
+
+
+async def _adopted(world: World, key: AssetKey, upload: str) -> str:
+    """A model keeps the name of its folder, as scripts expect it; code lies at the top."""
+    upload, _, folder = upload.partition("/")
+    root = world.uploads.folder(upload)
+    if not folder:
+        return await world.artifacts.adopt(root)
+    place = Place(upload, folder)
+    return await world.artifacts.adopt(
+        await world.blobs.gather(place, under_its_name=key.kind == "models")
+    )
+
+
+async def _shown_at(world: World, key: AssetKey, digest: str) -> str:
+    """Where its files can be had from: a model's in the datastore, as if uploaded there."""
+    if key.kind != "models":
+        return f"azureml://artifacts/{digest}"
+    path = f"{LOCAL_UPLOADS}/{digest.removeprefix('sha256:')}"
+    await world.blobs.share(Place(DEFAULT_CONTAINER, path), world.artifacts.path(digest))
+    top = {
+        blob.path.split("/")[2] for blob in await world.blobs.list(DEFAULT_CONTAINER, f"{path}/")
+    }
+    inner = f"/{top.pop()}" if len(top) == 1 else ""
+    return f"azureml://datastores/{DATASTORE}/paths/{path}{inner}"
 
 
 def _check_arrived(
@@ -58,123 +206,39 @@ def _check_arrived(
         )
 
 
-async def register_environment(
-    world: World, key: AssetKey, properties: Mapping[str, Any]
-) -> tuple[Asset, bool]:
-    """Register an environment version; the second value says whether it is new."""
-    environment_from_arm({"properties": properties})  # says what cannot be, by JSON path
-    known = await world.store.asset(key)
-    asset = _asset_of(world, key, properties)
-    await world.store.commit(PutAsset(asset))
-    return known or asset, known is None
+async def _users(world: World, asset: Asset) -> list[str]:
+    """Deployments made from it, as endpoint/deployment."""
+    found = []
+    for endpoint in await world.store.endpoints():
+        for state in await world.store.deployments(endpoint.name):
+            bundles = (state.record.bundle, state.memory.last_good)
+            if any(bundle and _is_made_from(bundle, asset) for bundle in bundles):
+                found.append(f"{endpoint.name}/{state.record.name}")
+    return found
 
 
-async def existing_asset(world: World, key: AssetKey) -> Asset:
-    """The asset of that key. Raises NotFound."""
-    asset = await world.store.asset(key)
-    if asset is None:
-        raise NotFound(f"{key.kind}/{key.name} version {key.version} does not exist")
-    return asset
-
-
-async def resolve(world: World, spec: DeploymentSpec) -> Bundle:
-    """The spec's references as content: what an instance is made from.
-
-    Raises NotFound for an asset that does not exist, UserError for one that cannot be used.
-    """
-    if spec.code_configuration is None:
-        raise UserError(f'deployment "{spec.name}" has no code_configuration')
-    code = await _asset(world, "codes", spec.code_configuration.code)
-    model = await _asset(world, "models", str(spec.model)) if spec.model else None
-    if model:
-        _refuse_other_models(spec, model)
-    return Bundle(
-        code=code.digest,
-        scoring_script=spec.code_configuration.scoring_script,
-        model=ModelMount(model.digest, model.key.name, model.key.version) if model else None,
-        recipe=await _recipe(world, spec),
-        variables=tuple(sorted(spec.environment_variables.items())),
-        instance_type=str(spec.instance_type),
-        liveness=_probe(spec.liveness_probe),
-        readiness=_probe(spec.readiness_probe),
-    )
-
-
-async def _recipe(world: World, spec: DeploymentSpec) -> Recipe:
-    reference = spec.environment
-    if not isinstance(reference, str):
-        raise UserError(
-            f'deployment "{spec.name}" names no environment',
-            code="MissingKey",
-            fix="give `environment:` an image and a conda_file, or a registered environment",
-        )
-    if isinstance(parse_asset(reference), RegistryReference):
-        return Recipe(image=reference)
-    asset = await _asset(world, "environments", reference)
-    refuse_unsupported(spec.model_copy(update={"environment": _environment(asset)}))
-    return recipe_of(asset)
+def _is_made_from(bundle: Bundle, asset: Asset) -> bool:
+    if asset.key.kind == "codes":
+        return bundle.code == asset.digest
+    if asset.key.kind == "models":
+        return bundle.model == ModelMount(asset.digest, asset.key.name, asset.key.version)
+    return asset.key.kind == "environments" and bundle.recipe == recipe_of(asset)
 
 
 def recipe_of(asset: Asset) -> Recipe:
     """What a registered environment is built from."""
-    environment = _environment(asset)
+    environment = environment_of(asset)
     return Recipe(image=environment.image or "", conda=environment.conda_text or "")
 
 
-def _environment(asset: Asset) -> InlineEnvironment:
+def environment_of(asset: Asset) -> InlineEnvironment:
+    """A registered environment as if it were described in place."""
     return environment_from_arm({"properties": json.loads(asset.body)})
 
 
-def _refuse_other_models(spec: DeploymentSpec, model: Asset) -> None:
-    """A registered model is refused for what an inline one is refused for."""
-    body = json.loads(model.body)
-    kind = body.get("modelType") or ModelType.CUSTOM
-    unpack = str((body.get("properties") or {}).get(UNPACK) or "")
-    inline = InlineModel(path=model.key.name, type=kind, properties={UNPACK: unpack})
-    refuse_unsupported(spec.model_copy(update={"model": inline}))
-
-
-async def _asset(world: World, kind: str, text: str) -> Asset:
-    match parse_asset(text):
-        case AssetId(workspace, named_kind, name, version) if named_kind == kind:
-            _refuse_other_workspace(world, workspace)
-            return await existing_asset(world, AssetKey(kind, name, version))
-        case ShortReference(name, str(version), _):
-            return await existing_asset(world, AssetKey(kind, name, version))
-        case ShortReference(name, _, "latest"):
-            return await _latest(world, kind, name)
-        case _:
-            raise UserError(
-                f"{text} does not name one of this workspace's {kind}",
-                code="InvalidId",
-                fix="write azureml:<name>:<version>, azureml:<name>@latest or an ARM id",
-            )
-
-
-def _refuse_other_workspace(world: World, named: WorkspaceId) -> None:
-    settings = world.settings
-    ours = WorkspaceId(settings.subscription, settings.resource_group, settings.workspace)
-    if str(named).lower() != str(ours).lower():
-        raise NotFound(
-            f"workspace {named} is not here; this home is {ours}", code="WorkspaceNotFound"
-        )
-
-
-async def _latest(world: World, kind: str, name: str) -> Asset:
-    versions = await world.store.assets(kind, name=name)
-    if not versions:
-        raise NotFound(f'{kind} has no "{name}"')
-    return versions[0]
-
-
-def _probe(settings: ProbeSettings) -> Probe:
-    return Probe(
-        initial_delay=settings.initial_delay,
-        period=settings.period,
-        timeout=settings.timeout,
-        success_threshold=settings.success_threshold,
-        failure_threshold=settings.failure_threshold,
-    )
+def _archived(asset: Asset, now: float, *, archived: bool) -> Asset:
+    body = {**json.loads(asset.body), "isArchived": archived}
+    return replace(asset, body=json.dumps(body, sort_keys=True), modified_at=now)
 
 
 def _asset_of(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from verdazul.control.assets import resolve
 from verdazul.control.endpoints import (
     Accepted,
     Precondition,
     canceled,
     existing_endpoint,
 )
+from verdazul.control.resolve import resolve
 from verdazul.control.world import World
 from verdazul.core.changes import (
     AddEvent,

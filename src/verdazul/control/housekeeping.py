@@ -6,14 +6,19 @@ with it, but for the most recent few, so that deploying the same again costs not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from verdazul.control.assets import recipe_of
 from verdazul.control.world import World
+from verdazul.core.blobs import DEFAULT_CONTAINER, LOCAL_UPLOADS
 from verdazul.core.changes import ForgetAsset
 from verdazul.core.environment import Recipe
 from verdazul.core.records import Asset, DeploymentState
 from verdazul.core.revision import Bundle
+from verdazul.core.versions import CONTENT
+
+_UPLOADED = re.compile(rf"{LOCAL_UPLOADS}/[^/\"]+")
 
 
 async def tidy(world: World) -> None:
@@ -32,6 +37,8 @@ async def tidy(world: World) -> None:
     kept = frozenset(asset.digest for asset in files if asset not in idle)
     await world.artifacts.prune(used | kept)
     await world.environments.prune(recipes)
+    world.uploads.prune()
+    await world.blobs.prune(DEFAULT_CONTAINER, await _referred_to(world))
 
 
 async def users(world: World, recipe: Recipe) -> tuple[str, ...]:
@@ -42,6 +49,12 @@ async def users(world: World, recipe: Recipe) -> tuple[str, ...]:
         if any(recipe == bundle.recipe for state in states for bundle in _of(state)):
             names.append(endpoint.name)
     return tuple(names)
+
+
+async def _referred_to(world: World) -> frozenset[str]:
+    """LocalUpload/<name> of everything that an asset says its files are at."""
+    bodies = [a.body for kind in CONTENT for a in await world.store.assets(kind)]
+    return frozenset(match[0] for body in bodies for match in _UPLOADED.finditer(body))
 
 
 def _idle(unused: Iterable[Asset], kept: int) -> list[Asset]:

@@ -9,6 +9,7 @@ from verdazul.control.turns import Turns
 from verdazul.model.errors import Problem
 from verdazul.ports import (
     Artifacts,
+    Blobs,
     Clock,
     Compute,
     DataPlane,
@@ -41,6 +42,7 @@ class World:
     secrets: Secrets
     artifacts: Artifacts
     uploads: Uploads
+    blobs: Blobs
     clock: Clock
     ids: Ids
     settings: Settings

@@ -97,6 +97,16 @@ class PutAsset:
 
 
 @dataclass(frozen=True, slots=True)
+class DescribeAsset:
+    """Say something else about a version that is there; no-op when it is gone.
+
+    Whoever commits it has seen that the content is the same (core/versions.py).
+    """
+
+    asset: Asset
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetAsset:
     """Remove a version that nothing refers to."""
 
@@ -114,5 +124,6 @@ Change = (
     | EndOperation
     | AddEvent
     | PutAsset
+    | DescribeAsset
     | ForgetAsset
 )

@@ -109,7 +109,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class AssetKey:
-    """`kind` is the ARM collection: codes, models, environments."""
+    """`kind` is the ARM collection: codes, models, environments, data."""
 
     kind: str
     name: str
@@ -122,7 +122,8 @@ class Asset:
 
     `body` is the ARM `properties` object it was put with; `tree_hash` is the client's own hash,
     by which it finds that nothing needs to be uploaded. An anonymous asset lives only as long as
-    something refers to it. `upload` is the upload that its files came in.
+    something refers to it. `upload` is the upload that its files came in. `modified_at` is when
+    what is said about it (tags, archived or not) last changed; its content never does.
     """
 
     key: AssetKey
@@ -132,6 +133,7 @@ class Asset:
     created_at: float
     is_anonymous: bool = False
     upload: str = ""
+    modified_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from verdazul.core.changes import (
     AddEvent,
     BeginOperation,
     Change,
+    DescribeAsset,
     EndOperation,
     ForgetAsset,
     ForgetDeployment,
@@ -146,6 +147,9 @@ def _apply(tables: _Tables, change: Change) -> None:  # noqa: C901, PLR0912 - on
             known_asset = tables.assets.setdefault(asset.key, asset)
             if not conflicts.is_same(known_asset, asset):
                 raise conflicts.other_content(asset.key)
+        case DescribeAsset(asset):
+            if asset.key in tables.assets:
+                tables.assets[asset.key] = asset
         case ForgetAsset(key):
             tables.assets.pop(key, None)
         case _:

@@ -18,6 +18,7 @@ from verdazul.core.changes import (
     AddEvent,
     BeginOperation,
     Change,
+    DescribeAsset,
     EndOperation,
     ForgetAsset,
     ForgetDeployment,
@@ -181,7 +182,7 @@ class SqliteStore:
             raise
         self._connection.execute("COMMIT")
 
-    def _apply(self, change: Change) -> None:  # noqa: C901 - one case a change, complete
+    def _apply(self, change: Change) -> None:  # noqa: C901, PLR0912 - one case a change, complete
         match change:
             case PutEndpoint():
                 self._put_endpoint(change)
@@ -219,6 +220,14 @@ class SqliteStore:
                 self._add_event(event)
             case PutAsset(asset):
                 self._put_asset(asset)
+            case DescribeAsset(asset):
+                self._execute(
+                    "UPDATE assets SET asset = ? WHERE kind = ? AND name = ? AND version = ?",
+                    dump(asset),
+                    asset.key.kind,
+                    asset.key.name,
+                    asset.key.version,
+                )
             case ForgetAsset(key):
                 self._execute(
                     "DELETE FROM assets WHERE kind = ? AND name = ? AND version = ?",

@@ -1,0 +1,115 @@
+"""Who may use the control API: whoever has the home's token, or one that was made for its holder.
+
+The second kind is what `DefaultAzureCredential` gets, unmodified, by App Service's managed-identity
+protocol: it shows the home's token as IDENTITY_HEADER and is given one that expires. Such a token
+is sealed, so only we can make or read it, and it opens only what it was asked for.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from verdazul.api.arm import Links, Rule, problem_answer
+from verdazul.control.world import World
+from verdazul.model.errors import Problem, UserError, VerdazulError
+from verdazul.model.show import shown
+
+TOKEN_SECONDS = 3600
+_KIND = "control-api"
+_UNAUTHORIZED = 401
+
+NO_TOKEN = Problem(
+    "Unauthorized",
+    "the control API needs the home's bearer token (Authorization: Bearer ...)",
+    fix="the token is in the file `token` of the home; `verdazul env` tells where",
+)
+_EXPIRED = Problem(
+    "ExpiredAuthenticationToken",
+    "the bearer token has expired",
+    fix="get a new one; azure-identity does so by itself unless the clocks differ",
+)
+_OTHER_AUDIENCE = Problem(
+    "InvalidAuthenticationTokenAudience",
+    "the bearer token was made for another service",
+    fix="ask for a token with this server's address as its resource",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """`token` is the home's. An empty one opens nothing."""
+
+    world: World
+    links: Links
+    token: str = field(repr=False)
+
+    def public_rules(self) -> list[Rule]:
+        """Paths from the root; the header is the credential."""
+        return [Rule("GET", "msi/token", self.managed_identity)]
+
+    def refusal(self, request: Request) -> Response | None:
+        """None for a caller who may use the API, else what to answer."""
+        scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return _refused(NO_TOKEN)
+        problem = self._problem(credential.strip())
+        return _refused(problem) if problem else None
+
+    async def managed_identity(self, request: Request, values: Mapping[str, str]) -> Response:
+        """A token for the resource that is asked for."""
+        del values
+        if not self._is_home_token(request.headers.get("x-identity-header", "")):
+            return _refused(
+                Problem(
+                    "Unauthorized",
+                    "X-IDENTITY-HEADER is not this home's token",
+                    fix="set IDENTITY_HEADER as `verdazul env` prints it",
+                )
+            )
+        resource = request.query_params.get("resource", "")
+        if not self._is_ours(resource):
+            raise UserError(
+                f"resource is {shown(resource)}; tokens are made for {self.links.address} only",
+                code="InvalidResource",
+                fix="set ARM_CLOUD_METADATA_URL as `verdazul env` prints it",
+            )
+        expires = int(self.world.clock.now()) + TOKEN_SECONDS
+        sealed = self.world.secrets.seal(json.dumps([_KIND, self.links.address, expires]))
+        return JSONResponse(
+            {
+                "access_token": sealed,
+                "expires_on": str(expires),
+                "resource": resource,
+                "token_type": "Bearer",
+                "client_id": self.links.settings.subscription,
+            }
+        )
+
+    def _problem(self, credential: str) -> Problem | None:
+        if self._is_home_token(credential):
+            return None
+        try:
+            kind, audience, expires = json.loads(self.world.secrets.open(credential))
+        except (VerdazulError, ValueError, TypeError):
+            return NO_TOKEN
+        if kind != _KIND or audience != self.links.address:
+            return _OTHER_AUDIENCE
+        return _EXPIRED if self.world.clock.now() > expires else None
+
+    def _is_home_token(self, text: str) -> bool:
+        return bool(self.token) and hmac.compare_digest(text.encode(), self.token.encode())
+
+    def _is_ours(self, resource: str) -> bool:
+        return resource.rstrip("/").lower() == self.links.address.lower()
+
+
+def _refused(problem: Problem) -> Response:
+    response = problem_answer(problem, _UNAUTHORIZED)
+    response.headers["WWW-Authenticate"] = "Bearer"
+    return response

@@ -1,0 +1,104 @@
+"""What a deployment's references mean when it is declared: content, which nothing changes later."""
+
+from __future__ import annotations
+
+import json
+
+from verdazul.control.assets import (
+    environment_of,
+    existing_asset,
+    recipe_of,
+    refuse_other_workspace,
+)
+from verdazul.control.world import World
+from verdazul.core.environment import Recipe
+from verdazul.core.instance import Probe
+from verdazul.core.records import Asset, AssetKey
+from verdazul.core.revision import Bundle, ModelMount
+from verdazul.core.versions import View, visible
+from verdazul.model.assets import InlineModel, ModelType
+from verdazul.model.deployment import DeploymentSpec, ProbeSettings
+from verdazul.model.errors import NotFound, UserError
+from verdazul.model.ids import AssetId, RegistryReference, ShortReference, parse_asset
+from verdazul.model.supported import UNPACK, refuse_unsupported
+
+
+async def resolve(world: World, spec: DeploymentSpec) -> Bundle:
+    """The spec's references as content: what an instance is made from.
+
+    Raises NotFound for an asset that does not exist, UserError for one that cannot be used.
+    """
+    if spec.code_configuration is None:
+        raise UserError(f'deployment "{spec.name}" has no code_configuration')
+    code = await _asset(world, "codes", spec.code_configuration.code)
+    model = await _asset(world, "models", str(spec.model)) if spec.model else None
+    if model:
+        _refuse_other_models(spec, model)
+    return Bundle(
+        code=code.digest,
+        scoring_script=spec.code_configuration.scoring_script,
+        model=ModelMount(model.digest, model.key.name, model.key.version) if model else None,
+        recipe=await _recipe(world, spec),
+        variables=tuple(sorted(spec.environment_variables.items())),
+        instance_type=str(spec.instance_type),
+        liveness=_probe(spec.liveness_probe),
+        readiness=_probe(spec.readiness_probe),
+    )
+
+
+async def _recipe(world: World, spec: DeploymentSpec) -> Recipe:
+    reference = spec.environment
+    if not isinstance(reference, str):
+        raise UserError(
+            f'deployment "{spec.name}" names no environment',
+            code="MissingKey",
+            fix="give `environment:` an image and a conda_file, or a registered environment",
+        )
+    if isinstance(parse_asset(reference), RegistryReference):
+        return Recipe(image=reference)
+    asset = await _asset(world, "environments", reference)
+    refuse_unsupported(spec.model_copy(update={"environment": environment_of(asset)}))
+    return recipe_of(asset)
+
+
+def _refuse_other_models(spec: DeploymentSpec, model: Asset) -> None:
+    """A registered model is refused for what an inline one is refused for."""
+    body = json.loads(model.body)
+    kind = body.get("modelType") or ModelType.CUSTOM
+    unpack = str((body.get("properties") or {}).get(UNPACK) or "")
+    inline = InlineModel(path=model.key.name, type=kind, properties={UNPACK: unpack})
+    refuse_unsupported(spec.model_copy(update={"model": inline}))
+
+
+async def _asset(world: World, kind: str, text: str) -> Asset:
+    match parse_asset(text):
+        case AssetId(workspace, named_kind, name, version) if named_kind == kind:
+            refuse_other_workspace(world, workspace)
+            return await existing_asset(world, AssetKey(kind, name, version))
+        case ShortReference(name, str(version), _):
+            return await existing_asset(world, AssetKey(kind, name, version))
+        case ShortReference(name, _, "latest"):
+            return await _latest(world, kind, name)
+        case _:
+            raise UserError(
+                f"{text} does not name one of this workspace's {kind}",
+                code="InvalidId",
+                fix="write azureml:<name>:<version>, azureml:<name>@latest or an ARM id",
+            )
+
+
+async def _latest(world: World, kind: str, name: str) -> Asset:
+    versions = visible(await world.store.assets(kind, name=name), View.ACTIVE)
+    if not versions:
+        raise NotFound(f'{kind} has no "{name}"')
+    return versions[0]
+
+
+def _probe(settings: ProbeSettings) -> Probe:
+    return Probe(
+        initial_delay=settings.initial_delay,
+        period=settings.period,
+        timeout=settings.timeout,
+        success_threshold=settings.success_threshold,
+        failure_threshold=settings.failure_threshold,
+    )
