@@ -121,7 +121,7 @@ def test_every_part_is_inside(home: Home) -> None:
         home.control_record,
         home.token_file,
         home.address_file,
-        home.ca_file,
+        home.trust_file,
     )
 
     assert len(set(parts)) == len(parts)
@@ -214,3 +214,14 @@ def test_an_empty_token_file_is_no_token(home: Home, text: str) -> None:
     home.token_file.write_text(text)
 
     assert len(home.token()) >= 40
+
+
+def test_plain_http_is_for_loopback_only_and_refused_by_name_elsewhere(home: Home) -> None:
+    here = home.choose_address(None, 8443, is_plain=True)
+
+    with pytest.raises(UserError, match="plain HTTP is for this machine only") as refused:
+        home.choose_address("0.0.0.0", 8443, is_plain=True)
+
+    assert here.url == "http://localhost:8443"
+    assert refused.value.problem.code == "PlainHttpNotLoopback"
+    assert "VERDAZUL_PLAIN_HTTP" in refused.value.problem.fix

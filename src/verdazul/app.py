@@ -39,6 +39,7 @@ from verdazul.control.world import World
 from verdazul.core.environment import Recipe
 from verdazul.environments.uv import UvEnvironments
 from verdazul.gateway.dataplane import EnvoyDataPlane
+from verdazul.gateway.tls import tls_of
 from verdazul.home import Address, Home
 from verdazul.report import report
 from verdazul.secrets.sealed import SealedSecrets, new_key
@@ -95,7 +96,7 @@ async def _serve(
     on_ready: Callable[[Address], None],
 ) -> None:
     ended = _on_signals()
-    address = home.choose_address(listen.host, listen.port)
+    address = home.choose_address(listen.host, listen.port, is_plain=settings.plain_http == "yes")
     me = processes.record_of(os.getpid())
     async with contextlib.AsyncExitStack() as stack:
         world, loop, gateway = await _open(settings, home, address, stack, say)
@@ -186,14 +187,17 @@ def _gateway(settings: Settings, home: Home, address: Address) -> EnvoyDataPlane
         host=address.host,
         port=address.port,
         timeout_seconds=settings.gateway_timeout_seconds,
-        wrap=partial(
-            wrap,
+        wrap=lambda argv, log: wrap(
+            argv,
             home=home.path,
-            name="envoy",
+            name=log,
             log_dir=home.logs,
             log_bytes=settings.log_file_bytes,
             log_files=settings.log_files,
         ),
+        tls=tls_of(settings),
+        processes=settings.gateway_processes,
+        drain_seconds=settings.gateway_drain_seconds,
     )
 
 

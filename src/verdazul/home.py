@@ -20,29 +20,32 @@ from verdazul.model.errors import Conflict, UserError
 
 DEFAULT_PORT = 8443
 LAST_PORT = 65535
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared here, bound only when asked for
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the public TLS listener is."""
+    """Where the public listener is; `is_plain`: without TLS."""
 
     host: str
     port: int
+    is_plain: bool = False
 
     @property
     def url(self) -> str:
         """What clients on this machine use; IPv4 loopback is called by its name."""
         host = "localhost" if self.host in {"127.0.0.1", *_EVERYWHERE[:1]} else self.host
         host = "::1" if host in _EVERYWHERE else host
-        return f"https://{f'[{host}]' if ':' in host else host}:{self.port}"
+        scheme = "http" if self.is_plain else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def reach(self) -> str:
         """Who can connect, when that is more than this machine; else ""."""
         if self.host in _EVERYWHERE:
             return f"it listens on every interface of this machine ({self.host})"
-        if self.host in {"127.0.0.1", "::1", "localhost"}:
+        if self.host in _LOOPBACK:
             return ""
         return f"it listens on {self.host}"
 
@@ -89,9 +92,9 @@ class Home:
         return self.run / "address"
 
     @property
-    def ca_file(self) -> Path:
-        """The local certificate authority's certificate."""
-        return self.path / "certs" / "ca.pem"
+    def trust_file(self) -> Path:
+        """What opens TLS here: the local authority's certificate, and an own one."""
+        return self.path / "certs" / "trust.pem"
 
     @property
     def ca_bundle_file(self) -> Path:
@@ -137,16 +140,26 @@ class Home:
             _write_private(self.token_file, secrets.token_urlsafe(32))
         return self.token_file.read_text().strip()
 
-    def choose_address(self, host: str | None, port: int | None) -> Address:
+    def choose_address(
+        self, host: str | None, port: int | None, *, is_plain: bool = False
+    ) -> Address:
         """The address asked for: loopback unless told so each time, the port kept from before.
 
         Whether a port that was asked for can be had is seen when the gateway binds it;
-        `keep_address` then keeps it. Raises UserError (InvalidHost).
+        `keep_address` then keeps it. Raises UserError (InvalidHost, PlainHttpNotLoopback).
         """
         chosen = host or "127.0.0.1"
         _check_host(chosen)
+        if is_plain and chosen not in _LOOPBACK:
+            raise UserError(
+                f"plain HTTP is for this machine only, but --host is {chosen}: keys and data would"
+                " be readable on the network",
+                code="PlainHttpNotLoopback",
+                fix="leave --host out, or leave VERDAZUL_PLAIN_HTTP out to serve TLS",
+            )
         kept = self._kept_address()
-        return Address(chosen, port or (kept.port if kept else _free_port(chosen)))
+        port = port or (kept.port if kept else _free_port(chosen))
+        return Address(chosen, port, is_plain)
 
     def keep_address(self, address: Address) -> None:
         """The same next time, and where clients look for it."""

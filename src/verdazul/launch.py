@@ -121,7 +121,7 @@ def _as_error(status: int) -> type[VerdazulError]:
 async def bring_down(settings: Settings, *, say: Say) -> bool:
     """End everything of a home, whether its control plane lives or not. False: nothing ran."""
     from verdazul.compute.sweep import stop_all
-    from verdazul.gateway.supervise import stop_recorded_gateway
+    from verdazul.gateway.record import stop_recorded_gateway
 
     home = Home(settings.home)
     if not home.run.is_dir():
@@ -145,7 +145,7 @@ async def bring_down(settings: Settings, *, say: Say) -> bool:
 def leftovers(settings: Settings) -> dict[str, Any]:
     """What runs of a home whose control plane does not answer, read from its records."""
     from verdazul.compute.folder import folders
-    from verdazul.gateway.supervise import recorded_gateway
+    from verdazul.gateway.record import recorded_gateway
 
     home = Home(settings.home)
     control = processes.read_record(home.control_record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from verdazul import __version__
@@ -15,12 +16,13 @@ from verdazul.core.instance import Instance
 from verdazul.core.records import DeploymentState
 from verdazul.core.route import weight_of
 from verdazul.home import Home
+from verdazul.model.errors import Problem
 from verdazul.model.names import same_name
 from verdazul.model.status import Condition
 
 
 class GatewayProcess(Protocol):
-    """The part of the gateway that has a process."""
+    """One process of the gateway."""
 
     @property
     def pid(self) -> int | None:
@@ -31,7 +33,23 @@ class GatewayProcess(Protocol):
         """Envoy's version."""
 
 
-async def report(world: World, links: Links, home: Home, gateway: GatewayProcess) -> dict[str, Any]:
+class Gateway(Protocol):
+    """The part of the gateway that has processes."""
+
+    @property
+    def processes(self) -> Sequence[GatewayProcess]:
+        """One, or two on one port."""
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """What is wrong with it now."""
+
+    @property
+    def about(self) -> Mapping[str, object]:
+        """How it is reached: TLS and certificates."""
+
+
+async def report(world: World, links: Links, home: Home, gateway: Gateway) -> dict[str, Any]:
     """The whole picture, JSON-ready."""
     views = await list_endpoints(world)
     return {
@@ -40,15 +58,23 @@ async def report(world: World, links: Links, home: Home, gateway: GatewayProcess
         "version": __version__,
         "parts": [
             {"part": "control", "pid": os.getpid(), "version": __version__, "state": "running"},
-            {
-                "part": "gateway",
-                "pid": gateway.pid,
-                "version": gateway.version,
-                "state": "running" if gateway.pid else "down",
-            },
+            *(_process(number, one) for number, one in enumerate(gateway.processes, start=1)),
         ],
+        "gateway": {
+            **gateway.about,
+            "problems": [problem.to_arm() for problem in gateway.problems],
+        },
         "limits": limits.enforced(),
         "endpoints": [await _endpoint(world, links, view) for view in views],
+    }
+
+
+def _process(number: int, one: GatewayProcess) -> dict[str, Any]:
+    return {
+        "part": "gateway" if number == 1 else f"gateway {number}",
+        "pid": one.pid,
+        "version": one.version,
+        "state": "running" if one.pid else "down",
     }
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from verdazul.home import Home
 from verdazul.model.errors import UserError
@@ -78,6 +79,47 @@ class Settings:
     gateway_timeout_seconds: float = field(
         default=10.0, metadata={"least": 0.01, "doc": "longest wait for the gateway to acknowledge"}
     )
+    gateway_processes: int = field(
+        default=1,
+        metadata={
+            "least": 1,
+            "most": 2,
+            "doc": "gateway processes on the one port; with 2, one may die while the other serves",
+        },
+    )
+    gateway_drain_seconds: int = field(
+        default=600,
+        metadata={
+            "least": 2,
+            "doc": "longest time that a replaced gateway process may end what it holds",
+        },
+    )
+    tls_minimum: str = field(
+        default="1.2",
+        metadata={"choices": ("1.2", "1.3"), "doc": "oldest TLS that is spoken: 1.2 or 1.3"},
+    )
+    tls_certificate: Path | None = field(
+        default=None,
+        metadata={"doc": "PEM file of an own certificate and its chain; needs tls_key"},
+    )
+    tls_key: Path | None = field(
+        default=None, metadata={"doc": "PEM file of the own certificate's key"}
+    )
+    tls_client_ca: Path | None = field(
+        default=None,
+        metadata={"doc": "PEM file of authorities; callers show a certificate under one of them"},
+    )
+    tls_clients: str = field(
+        default="required",
+        metadata={
+            "choices": ("required", "optional"),
+            "doc": "whether callers must show a certificate once tls_client_ca is set",
+        },
+    )
+    plain_http: str = field(
+        default="no",
+        metadata={"choices": ("no", "yes"), "doc": "HTTP without TLS; on loopback only"},
+    )
 
     def names(self) -> dict[str, str]:
         """What stands in ids, by setting."""
@@ -103,7 +145,7 @@ class Settings:
             text = source.get(f"VERDAZUL_{item.name.upper()}")
             if text:
                 value = _convert(item.name, str(item.type), text)
-                _check(item.name, value, item.metadata.get("least"))
+                _check(item.name, value, item.metadata)
                 values[item.name] = value
         values.update({name: value for name, value in flags.items() if value is not None})
         return cls(**values)  # type: ignore[arg-type]  # converted by field type above
@@ -114,6 +156,7 @@ def _convert(name: str, kind: str, text: str) -> object:
         "int": int,
         "float": float,
         "Path": lambda path: Path(path).expanduser().absolute(),
+        "Path | None": lambda path: Path(path).expanduser().absolute(),
     }
     try:
         return convert.get(kind, str)(text)
@@ -124,11 +167,16 @@ def _convert(name: str, kind: str, text: str) -> object:
         ) from None
 
 
-def _check(name: str, value: object, least: float | None) -> None:
-    """Numbers have a least value; names stand in ids, so they hold what ids can hold."""
-    if isinstance(value, int | float) and least is not None:
-        if not (math.isfinite(value) and value >= least):
-            raise _refused(name, value, f"a number of at least {least:g}")
+def _check(name: str, value: object, about: Mapping[str, Any]) -> None:
+    """Numbers have a least value, words are one of a few; names hold what ids can hold."""
+    least, most, choices = about.get("least"), about.get("most"), about.get("choices")
+    if choices:
+        if value not in choices:
+            raise _refused(name, value, f"one of {', '.join(choices)}")
+    elif isinstance(value, int | float) and least is not None:
+        if not (math.isfinite(value) and least <= value <= (most or math.inf)):
+            right = f"at least {least:g}" + (f" and at most {most:g}" if most else "")
+            raise _refused(name, value, f"a number of {right}")
     elif isinstance(value, str) and not _NAME.fullmatch(value):
         raise _refused(name, value, "letters, digits, `-`, `_` and `.`")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from verdazul.api.app import Api
 from verdazul.api.arm import Links, workspace_path
 from verdazul.artifacts.folder import FolderArtifacts
 from verdazul.home import Home
+from verdazul.model.errors import Problem
 from verdazul.report import report
 from verdazul.secrets.sealed import SealedSecrets
 from verdazul.settings import Settings
@@ -29,11 +30,20 @@ IMAGE = "mcr.microsoft.com/azureml/base"
 
 
 @dataclass(frozen=True, slots=True)
-class Gateway:
+class GatewayProcess:
     """A gateway's process as the status report wants it."""
 
     pid: int | None = os.getpid()
     version: str = "1.2.3"
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The gateway as the status report wants it."""
+
+    processes: tuple[GatewayProcess, ...] = (GatewayProcess(),)
+    problems: tuple[Problem, ...] = (Problem("PortInUse", "somebody listens there too"),)
+    about: Mapping[str, object] = field(default_factory=lambda: {"tls": "1.2 or newer"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,6 +178,7 @@ def test_status_shows_parts_endpoints_deployments_and_instances(tell: Tell) -> N
         picture = (await door.client.get("/verdazul/v1/status")).json()
 
         assert picture["address"] == ADDRESS
+        assert picture["gateway"]["problems"][0]["code"] == "PortInUse"
         assert {part["part"]: part["state"] for part in picture["parts"]} == {
             "control": "running",
             "gateway": "running",

@@ -52,7 +52,7 @@ def test_eval_of_its_output_leads_the_next_command_to_the_home(
     run: Run, api: Api, home: Path
 ) -> None:
     (home / "certs").mkdir()
-    for name in ("ca.pem", "ca-bundle.pem"):
+    for name in ("trust.pem", "ca-bundle.pem"):
         shutil.copy(certifi.where(), home / "certs" / name)
     script = f"{run('env').out}\nexec {VERDAZUL} online-endpoint list -o json"
 

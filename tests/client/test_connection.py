@@ -138,3 +138,12 @@ def test_a_certificate_file_that_is_none_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match=r"ca\.pem cannot be read as a certificate"):
         Connection(Server("https://localhost:1", TOKEN, tmp_path / "ca.pem"))
+
+
+def test_a_client_certificate_that_is_none_is_named(tmp_path: Path) -> None:
+    pair = tmp_path / "client.pem", tmp_path / "client.key"
+
+    with pytest.raises(UserError, match=r"client\.pem") as refused:
+        Connection(Server("https://localhost:1", TOKEN, identity=pair))
+
+    assert "VERDAZUL_CLIENT_CERTIFICATE" in refused.value.problem.fix

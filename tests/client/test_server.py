@@ -95,3 +95,23 @@ def test_a_missing_authority_is_named(tmp_path: Path) -> None:
 
 def test_a_server_does_not_show_its_token(tmp_path: Path) -> None:
     assert "secret" not in repr(locate(a_home(tmp_path), {}))
+
+
+def test_what_an_own_certificate_adds_is_trusted_too(tmp_path: Path) -> None:
+    home = a_home(tmp_path)
+    (home / "certs").mkdir()
+    for name in ("ca.pem", "trust.pem"):
+        (home / "certs" / name).write_text("pem")
+
+    assert locate(home, {}).ca == home / "certs" / "trust.pem"
+
+
+def test_a_client_certificate_is_named_with_its_key(tmp_path: Path) -> None:
+    home = a_home(tmp_path)
+    certificate = {"VERDAZUL_CLIENT_CERTIFICATE": "/c.pem"}
+
+    found = locate(home, {**certificate, "VERDAZUL_CLIENT_KEY": "/c.key"}).identity
+    with pytest.raises(UserError, match="VERDAZUL_CLIENT_KEY is not set"):
+        locate(home, certificate)
+
+    assert found == (Path("/c.pem"), Path("/c.key"))

@@ -26,7 +26,8 @@ from tests.gateway.gateway_world import (
     route,
     run,
 )
-from verdazul.gateway.supervise import recorded_gateway, stop_recorded_gateway
+from verdazul import processes
+from verdazul.gateway.record import recorded_gateway, stop_recorded_gateway
 from verdazul.model.errors import Fatal, UserError
 
 pytestmark = pytest.mark.e2e
@@ -120,7 +121,7 @@ def test_an_envoy_with_other_settings_or_without_a_record_is_replaced(tmp_path: 
             pids.append(third.pid)
 
         assert len(set(pids)) == 3
-        assert not any(psutil.pid_exists(pid or 0) for pid in pids)
+        assert not any(processes.birth(pid or 0) for pid in pids)
 
     run(test())
 
@@ -154,7 +155,7 @@ def test_the_port_of_another_homes_envoy_is_in_use_too(tmp_path: Path) -> None:
 def test_envoys_own_word_for_a_lost_race_for_the_port_is_understood(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("verdazul.gateway.supervise.check_free", lambda *_: None)
+    monkeypatch.setattr("verdazul.gateway.supervise.check_free", lambda *_, **__: None)
 
     async def test() -> None:
         with (
@@ -172,7 +173,7 @@ def test_envoys_own_word_for_a_lost_race_for_the_port_is_understood(
 def test_an_envoy_that_ends_at_once_is_fatal_with_its_last_words(tmp_path: Path) -> None:
     async def test() -> None:
         plane = plane_at(
-            tmp_path, free_port(), wrap=lambda _: ["/bin/sh", "-c", "echo bad; exit 3"]
+            tmp_path, free_port(), wrap=lambda *_: ["/bin/sh", "-c", "echo bad; exit 3"]
         )
         with pytest.raises(Fatal) as failed:
             await plane.start()
@@ -185,7 +186,7 @@ def test_an_envoy_that_ends_at_once_is_fatal_with_its_last_words(tmp_path: Path)
 
 
 def test_a_wrapper_that_keeps_the_log_stands_between_and_ends_with_envoy(tmp_path: Path) -> None:
-    def wrap(argv: list[str]) -> list[str]:
+    def wrap(argv: list[str], _log: str) -> list[str]:
         return ["/bin/sh", "-c", '"$@" >> logs/envoy.txt 2>&1; exit $?', "sh", *argv]
 
     async def test() -> None:
@@ -243,7 +244,7 @@ def test_files_are_for_the_owner_only(tmp_path: Path) -> None:
             folders = [n for n in names if (tmp_path / n).stat().st_mode & 0o077]
             admin_mode = (tmp_path / "run" / "envoy-admin.sock").stat().st_mode & 0o777
 
-        assert open_files == {"ca.pem", "server.pem", "ca-bundle.pem"}
+        assert open_files == {"ca.pem", "server.pem", "ca-bundle.pem", "trust.pem"}
         assert folders == []
         assert admin_mode == 0o600
 
@@ -350,7 +351,7 @@ def test_envoy_of_a_home_that_was_removed_is_not_in_the_way(tmp_path: Path) -> N
 def test_an_envoy_that_cannot_come_back_says_why_and_is_tried_again(tmp_path: Path) -> None:
     broken = tmp_path / "broken"
 
-    def wrap(argv: list[str]) -> list[str]:
+    def wrap(argv: list[str], _log: str) -> list[str]:
         script = (
             'test -e broken && { echo it is broken; exit 3; }; exec "$@" >> logs/envoy.txt 2>&1'
         )
@@ -360,14 +361,13 @@ def test_an_envoy_that_cannot_come_back_says_why_and_is_tried_again(tmp_path: Pa
         async with World.open(tmp_path, wrap=wrap) as world:
             broken.touch()
             os.kill(world.plane.pid or 0, signal.SIGKILL)
-            await eventually(lambda: world.plane.problem)
-            problem, pid = world.plane.problem, world.plane.pid
+            await eventually(lambda: world.plane.problems)
+            (problem,), pid = world.plane.problems, world.plane.pid
             broken.unlink()
             await eventually(lambda: world.plane.pid)
-            await eventually(lambda: world.plane.problem is None)
+            await eventually(lambda: not world.plane.problems)
             answer = await world.ask("/x", {})
 
-        assert problem
         assert (problem.code, problem.log_tail, pid) == ("GatewayFailed", ("it is broken",), None)
         assert answer.status == 404
 

@@ -66,7 +66,7 @@ def variables(session: Session) -> dict[str, str]:
         "VERDAZUL_HOME": str(home.path),
         "VERDAZUL_ADDRESS": url,
         "VERDAZUL_TOKEN_FILE": str(home.token_file),
-        "VERDAZUL_CA": str(home.ca_file),
+        "VERDAZUL_CA": str(home.trust_file),
         "REQUESTS_CA_BUNDLE": bundle,
         "CURL_CA_BUNDLE": bundle,
         "SSL_CERT_FILE": bundle,

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -165,12 +166,28 @@ def problem_of(body: object, *, otherwise: Problem) -> Problem:
 
 def _trust(server: Server) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=server.ca)
+        context = ssl.create_default_context(cafile=server.ca)
     except (OSError, ssl.SSLError):
         raise UserError(
             f"{server.ca} cannot be read as a certificate (PEM)",
             code="CertificateMissing",
             fix="point VERDAZUL_CA at the server's certs/ca.pem",
+        ) from None
+    if server.ca:  # an own certificate is trusted as itself, whoever has signed it
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if server.identity:
+        _show(context, *server.identity)
+    return context
+
+
+def _show(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise UserError(
+            f"{certificate} and {key} cannot be shown as a client certificate: {error}",
+            code="CertificateMissing",
+            fix="VERDAZUL_CLIENT_CERTIFICATE and VERDAZUL_CLIENT_KEY name a pair of PEM files",
         ) from None
 
 
@@ -189,6 +206,8 @@ def _failures_named(url: str) -> Iterator[None]:
         raise Fatal(f"cannot ask {where}: {error}", code="InvalidAddress") from None
     except httpx.HTTPError as error:
         why = str(error) or type(error).__name__
+        if _wants_certificate(why):  # with TLS 1.3 it is heard only now
+            raise _certificate_wanted(where, why) from None
         raise Retryable(f"the connection to {where} broke: {why}", code="NoAnswer") from None
 
 
@@ -201,9 +220,28 @@ def _cannot_connect(where: str, why: str) -> VerdazulError:
             code="CertificateNotTrusted",
             fix="point VERDAZUL_CA at that server's certs/ca.pem",
         )
+    if _wants_certificate(why):
+        return _certificate_wanted(address, why)
     return NotRunning(
         f"nothing answers at {address}: {why}",
         fix="start the server with `verdazul up`, or see `verdazul status`",
+    )
+
+
+def _wants_certificate(why: str) -> bool:
+    """Whether the server's alert is about the caller's certificate."""
+    words = why.upper().replace("_", " ")
+    return "ALERT" in words and any(
+        said in words for said in ("CERTIFICATE REQUIRED", "UNKNOWN CA", "CERTIFICATE UNKNOWN")
+    )
+
+
+def _certificate_wanted(where: str, why: str) -> UserError:
+    return UserError(
+        f"{where} wants to see another client certificate: {why}",
+        code="ClientCertificateRefused",
+        fix="set VERDAZUL_CLIENT_CERTIFICATE and VERDAZUL_CLIENT_KEY to a pair that the server's"
+        " VERDAZUL_TLS_CLIENT_CA has signed",
     )
 
 

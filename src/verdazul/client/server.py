@@ -24,11 +24,15 @@ class NotRunning(Retryable):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One running server. `ca` is None when the system's own authorities are to be trusted."""
+    """One running server. `ca` is None when the system's own authorities are to be trusted.
+
+    `identity` is the certificate and key that the caller shows, where the server asks for one.
+    """
 
     address: str
     token: str = field(repr=False)
     ca: Path | None = None
+    identity: tuple[Path, Path] | None = None
 
     @property
     def is_loopback(self) -> bool:
@@ -40,7 +44,8 @@ def locate(home: Path, environ: Mapping[str, str]) -> Server:
     """Find the server of `home`. Raises NotRunning, or UserError naming the file or variable."""
     address = _address(home, environ.get("VERDAZUL_ADDRESS", ""))
     token_file = Path(environ.get("VERDAZUL_TOKEN_FILE") or home / "token").expanduser()
-    return Server(address, _token(token_file), _ca(home, environ.get("VERDAZUL_CA", "")))
+    ca = _ca(home, environ.get("VERDAZUL_CA", ""))
+    return Server(address, _token(token_file), ca, _identity(environ))
 
 
 def is_loopback(url: str) -> bool:
@@ -110,8 +115,8 @@ def _token(file: Path) -> str:
 
 def _ca(home: Path, named: str) -> Path | None:
     if not named:
-        usual = home / "certs" / "ca.pem"
-        return usual if usual.is_file() else None
+        usual = (home / "certs" / name for name in ("trust.pem", "ca.pem"))
+        return next((file for file in usual if file.is_file()), None)
     file = Path(named).expanduser()
     if not file.is_file():
         raise UserError(
@@ -119,3 +124,17 @@ def _ca(home: Path, named: str) -> Path | None:
             code="CertificateMissing",
         )
     return file
+
+
+def _identity(environ: Mapping[str, str]) -> tuple[Path, Path] | None:
+    names = ("VERDAZUL_CLIENT_CERTIFICATE", "VERDAZUL_CLIENT_KEY")
+    files = [Path(environ[name]).expanduser() for name in names if environ.get(name)]
+    if not files:
+        return None
+    if len(files) == 1:
+        missing = next(name for name in names if not environ.get(name))
+        raise UserError(
+            f"a certificate needs its key and a key its certificate: {missing} is not set",
+            code="CertificateMissing",
+        )
+    return files[0], files[1]

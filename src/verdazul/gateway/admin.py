@@ -14,14 +14,13 @@ from pathlib import Path
 import httpx
 
 from verdazul.gateway.auth import SIGNERS
-from verdazul.gateway.bootstrap import ADMIN_SOCKET
+from verdazul.gateway.bootstrap import admin_socket
 from verdazul.gateway.listener import STAT_PREFIX
 from verdazul.gateway.resources import ROUTES
 
 _SUBSCRIPTIONS = {
     "cds": "cluster_manager.cds",
     "rds": f"http.{STAT_PREFIX}.rds.{ROUTES}",
-    "sds": "sds.server",
     "ecds": f"extension_config_discovery.http_filter.{SIGNERS}",
 }
 _OK = 200
@@ -34,20 +33,30 @@ class Unanswered(Exception):
 class Admin:
     """A client of one Envoy's admin. Close it."""
 
-    def __init__(self, home: Path, *, timeout_seconds: float) -> None:
-        path = home / ADMIN_SOCKET
+    def __init__(self, home: Path, *, timeout_seconds: float, number: int = 1) -> None:
+        path = home / admin_socket(number)
         self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._socket = f"/proc/self/fd/{self._folder}/{path.name}"
-        self._http = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=self._socket),
-            base_url="http://envoy",
-            timeout=min(1.0, timeout_seconds),
+        self._timeout = min(1.0, timeout_seconds)
+        self._http = self._client()
+
+    def _client(self) -> httpx.AsyncClient:
+        transport = httpx.AsyncHTTPTransport(uds=self._socket)
+        return httpx.AsyncClient(
+            transport=transport, base_url="http://envoy", timeout=self._timeout
         )
+
+    async def renew(self) -> None:
+        """Ask whoever listens now, over a new connection."""
+        old, self._http = self._http, self._client()
+        await old.aclose()
 
     async def aclose(self) -> None:
         """Close connection and folder."""
         await self._http.aclose()
-        os.close(self._folder)
+        if self._folder >= 0:
+            os.close(self._folder)
+            self._folder, self._socket = -1, ""
 
     async def is_ready(self) -> bool:
         """Whether it takes requests: everything it must read is read."""
@@ -62,12 +71,16 @@ class Admin:
         return str(text).split("/")[1]
 
     async def in_force(self, kind: str) -> str:
-        """The version of the file ("cds", "rds", "sds", "ecds") that was accepted last."""
-        return str(await self._stat(f"{_SUBSCRIPTIONS[kind]}.version_text", "TextReadouts"))
+        """The version of the file ("cds", "rds", "ecds", "sds.server", ...) accepted last."""
+        return str(
+            await self._stat(f"{_SUBSCRIPTIONS.get(kind, kind)}.version_text", "TextReadouts")
+        )
 
     async def rejections(self, kind: str) -> int:
         """How often a file of this kind was refused since Envoy started."""
-        return int(await self._stat(f"{_SUBSCRIPTIONS[kind]}.update_rejected", "Counters") or 0)
+        return int(
+            await self._stat(f"{_SUBSCRIPTIONS.get(kind, kind)}.update_rejected", "Counters") or 0
+        )
 
     def pid(self) -> int | None:
         """The process that listens on the socket, as the kernel knows it; None: nobody does."""

@@ -11,23 +11,30 @@ import json
 
 from verdazul.gateway.listener import listener
 from verdazul.gateway.resources import Json, control_cluster
+from verdazul.gateway.tls import Tls
 
-ADMIN_SOCKET = "run/envoy-admin.sock"
 CONTROL_SOCKET = "unix:run/api.sock"
 MOST_CONNECTIONS = 8000
 
 
-def bootstrap(host: str, port: int) -> str:
-    """The JSON text of Envoy's bootstrap."""
+def admin_socket(number: int = 1) -> str:
+    """Where the gateway process of that number is asked."""
+    return "run/envoy-admin.sock" if number == 1 else f"run/envoy-admin-{number}.sock"
+
+
+def bootstrap(
+    host: str, port: int, *, tls: Tls | None = None, number: int = 1, is_shared: bool = False
+) -> str:
+    """The JSON text of Envoy's bootstrap. `is_shared`: another process listens there too."""
     source = {"path": "gateway/cds/cds.json", "watched_directory": {"path": "gateway/cds"}}
     config = {
         "node": {"id": "verdazul", "cluster": "verdazul"},
-        "admin": {"address": {"pipe": {"path": ADMIN_SOCKET, "mode": 0o600}}},
+        "admin": {"address": {"pipe": {"path": admin_socket(number), "mode": 0o600}}},
         "dynamic_resources": {
             "cds_config": {"resource_api_version": "V3", "path_config_source": source}
         },
         "static_resources": {
-            "listeners": [listener(host, port)],
+            "listeners": [listener(host, port, tls or Tls(), is_shared=is_shared)],
             "clusters": [control_cluster(CONTROL_SOCKET)],
         },
         "overload_manager": {"resource_monitors": [_most_connections()]},

@@ -8,7 +8,6 @@ clients whose setting (REQUESTS_CA_BUNDLE) replaces what they trust instead of a
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 import ssl
 from collections.abc import Iterable
@@ -70,16 +69,15 @@ def ensure(home: Path, *, hosts: Iterable[str], now: datetime) -> Identity:
     return server
 
 
-def secret(server: Identity) -> str:
-    """The SDS file: certificate and key in one file, so that they always belong together."""
-    certificate = {
-        "certificate_chain": {"inline_string": server.certificate_pem()},
-        "private_key": {"inline_string": server.key_pem()},
-    }
-    kind = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
-    body = {"@type": kind, "name": "server", "tls_certificate": certificate}
-    version = server.certificate.fingerprint(hashes.SHA256()).hex()[:24]
-    return json.dumps({"version_info": version, "resources": [body]})
+def trust_too(home: Path, pem: str) -> None:
+    """Write down what clients of this home trust besides the local authority: an own certificate.
+
+    `trust.pem` is for our own commands, `ca-bundle.pem` for others.
+    """
+    blocks = [block.strip() for block in _PEM.findall(pem)]
+    for name, known in (("trust.pem", "ca.pem"), ("ca-bundle.pem", "ca-bundle.pem")):
+        before = _PEM.findall(disk.read(home / "certs" / known))
+        _write(home, name, "\n".join(dict.fromkeys([*before, *blocks])) + "\n", 0o644)
 
 
 def _names(hosts: Iterable[str]) -> list[x509.GeneralName]:

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 from verdazul.clock import SystemClock
 from verdazul.core.route import Route
 from verdazul.core.trust import Trust
-from verdazul.gateway import certificates, disk
+from verdazul.gateway import disk
 from verdazul.gateway.admin import Admin
+from verdazul.gateway.admins import Admins
 from verdazul.gateway.bootstrap import bootstrap
-from verdazul.gateway.launch import Launch, Wrap
+from verdazul.gateway.launch import Launch, Wrap, suffix
 from verdazul.gateway.ledger import Ledger
+from verdazul.gateway.listening import check_alone
 from verdazul.gateway.publish import Publisher, Rejected
+from verdazul.gateway.record import end_surplus
 from verdazul.gateway.resources import Unroutable
-from verdazul.gateway.snapshot import Snapshot, signers
+from verdazul.gateway.served import Served, write
+from verdazul.gateway.snapshot import Discovery, Snapshot, signers
 from verdazul.gateway.supervise import Envoy
-from verdazul.model.errors import Fatal, Problem
+from verdazul.gateway.tls import Tls
+from verdazul.model.errors import Fatal, Problem, Retryable, UserError
 from verdazul.ports import Clock
+
+_log = logging.getLogger(__name__)
 
 
 class EnvoyDataPlane:
-    """One Envoy with all of its state under `home`.
+    """One Envoy, or two on one port, with all of their state under `home`.
 
     Use `start`, then `stop` or `detach`; or `async with`, which starts and stops.
     """
@@ -39,25 +46,53 @@ class EnvoyDataPlane:
         concurrency: int = 2,
         timeout_seconds: float = 10.0,
         wrap: Wrap | None = None,
-        log: Path | None = None,
         clock: Clock | None = None,
+        tls: Tls | None = None,
+        processes: int = 1,
+        drain_seconds: int = 600,
+        look_seconds: float = 5.0,
     ) -> None:
-        """`wrap` makes the command that runs Envoy and keeps its output in `log`.
+        """`wrap` makes the command that runs an Envoy and keeps its output in home/logs.
 
-        That is by default home/logs/envoy.txt, with a wrapper or without.
+        `drain_seconds`: how long an Envoy that was replaced may end what it holds;
+        `look_seconds`: how often certificates and the port are looked at.
         """
         self._home = home
-        self._host = host
-        self._clock = clock or SystemClock()
         self._turn = asyncio.Lock()
         self._trusted: Trust | None = None
+        self._look_seconds = look_seconds
         disk.make_folders(home)
         self._ledger = Ledger(home / "gateway" / "routes.json")
-        log = log or home / "logs" / "envoy.txt"
-        self._admin = Admin(home, timeout_seconds=timeout_seconds)
-        self._publisher = Publisher(home, self._admin, log, timeout_seconds)
-        launch = Launch(home, host, port, concurrency, bootstrap(host, port), log, wrap)
-        self._envoy = Envoy(launch, self._admin, timeout_seconds=timeout_seconds)
+        tls = tls or Tls()
+        hosts = (host, socket.gethostname())
+        clock = clock or SystemClock()
+        self._served = Served(home, tls, hosts=hosts, clock=clock)
+        numbers = range(1, processes + 1)
+        self._launches = tuple(
+            Launch(
+                home,
+                host,
+                port,
+                concurrency,
+                bootstrap(host, port, tls=tls, number=number, is_shared=processes > 1),
+                home / "logs" / f"envoy{suffix(number)}.txt",
+                wrap,
+                number,
+                is_shared=processes > 1,
+                drain_seconds=drain_seconds,
+            )
+            for number in numbers
+        )
+        each = tuple(Admin(home, timeout_seconds=timeout_seconds, number=n) for n in numbers)
+        self._admins = Admins(each)
+        logs = tuple(launch.log for launch in self._launches)
+        self._publisher = Publisher(home, self._admins, logs, timeout_seconds)
+        self._envoys = tuple(
+            Envoy(launch, admin, timeout_seconds=timeout_seconds, clock=clock, siblings=self._pids)
+            for launch, admin in zip(self._launches, each, strict=True)
+        )
+        self._ticker: asyncio.Task[None] | None = None
+        self._port_problem: Problem | None = None
 
     async def __aenter__(self) -> Self:
         """Start."""
@@ -70,18 +105,24 @@ class EnvoyDataPlane:
 
     @property
     def pid(self) -> int | None:
-        """Envoy's process; None while it is being restarted."""
-        return self._envoy.pid
+        """The (first) Envoy's process; None while it is being restarted."""
+        return self._envoys[0].pid
 
     @property
-    def version(self) -> str:
-        """Envoy's version."""
-        return self._envoy.version
+    def processes(self) -> tuple[Envoy, ...]:
+        """All of them."""
+        return self._envoys
 
     @property
-    def problem(self) -> Problem | None:
-        """Why Envoy does not come up again, while it does not."""
-        return self._envoy.problem
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the gateway now: processes, port, certificates."""
+        found = (*(one.problem for one in self._envoys), self._port_problem, self._served.problem)
+        return tuple(problem for problem in found if problem)
+
+    @property
+    def about(self) -> dict[str, object]:
+        """What `status` tells of how it is reached."""
+        return self._served.about
 
     async def start(self) -> None:
         """Return once the gateway serves what was acknowledged before.
@@ -92,28 +133,36 @@ class EnvoyDataPlane:
         try:
             await self._start()
         except BaseException:
-            await self._envoy.abandon()
-            await self._admin.aclose()
+            for one in self._envoys:
+                await one.abandon()
+            await self._admins.aclose()
             raise
 
     async def _start(self) -> None:
         acknowledged = Snapshot.of(self._ledger.acknowledged().values())
         self._publisher.prepare(acknowledged)
-        self._renew_certificate()
-        await self._envoy.start_or_adopt()
+        write(self._home, self._served.read())
+        await end_surplus(self._home, len(self._envoys))
+        for one in self._envoys:
+            await one.start_or_adopt()
         async with self._turn:
             await self._put_in_force(acknowledged)
             self._ledger.restore()
+        self._ticker = asyncio.create_task(self._keep_looking(), name="look after the gateway")
 
     async def stop(self) -> None:
         """End Envoy: endpoints answer no more."""
-        await self._envoy.stop()
-        await self._admin.aclose()
+        await self._end_ticker()
+        for one in self._envoys:
+            await one.stop()
+        await self._admins.aclose()
 
     async def detach(self) -> None:
         """Leave Envoy running: endpoints go on serving without the control plane."""
-        await self._envoy.detach()
-        await self._admin.aclose()
+        await self._end_ticker()
+        for one in self._envoys:
+            await one.detach()
+        await self._admins.aclose()
 
     async def publish(self, endpoint: str, route: Route | None) -> None:
         """See ports.DataPlane. One publish at a time; others wait for their turn."""
@@ -145,7 +194,7 @@ class EnvoyDataPlane:
             if trust == self._trusted:
                 return
             try:
-                await self._publisher.trust(signers(trust))
+                await self._publisher.put_alone(signers(trust))
             except Rejected as refusal:
                 raise _refused(refusal) from None
             self._trusted = trust
@@ -162,13 +211,45 @@ class EnvoyDataPlane:
                 self._ledger.restore()
             raise _refused(refusal) from None
 
-    def _renew_certificate(self) -> None:
-        now = datetime.fromtimestamp(self._clock.now(), UTC)
-        hosts = (self._host, socket.gethostname())
-        text = certificates.secret(certificates.ensure(self._home, hosts=hosts, now=now))
-        path = self._home / "gateway" / "sds" / "sds.json"
-        if disk.read(path) != text:
-            disk.replace(path, text, staging=self._home / "gateway" / "new")
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(self._look_seconds)
+            try:
+                await self._look()
+            except Exception:  # noqa: BLE001 - a full disk, say; the next look may go well
+                _log.exception("looking after the gateway failed")
+
+    async def _look(self) -> None:
+        """Serve certificates that are new; see that the port is ours alone."""
+        for secret in self._served.look().values():
+            await self._serve(secret)
+        for one in self._envoys:
+            await one.end_overdue()
+        launch, self._port_problem = self._launches[0], None
+        if launch.is_shared and self._pids():
+            try:
+                check_alone(launch.host, launch.port, ours=self._pids())
+            except UserError as error:
+                self._port_problem = error.problem
+
+    async def _serve(self, secret: Discovery) -> None:
+        try:
+            async with self._turn:
+                await self._publisher.put_alone(secret)
+        except Rejected as refusal:
+            problem = Problem("TlsCertificateRefused", f"Envoy refuses the certificate: {refusal}")
+            self._served.refuse(problem)
+        except Retryable as error:
+            self._served.refuse(error.problem)
+
+    def _pids(self) -> frozenset[int]:
+        return frozenset(one.pid for one in self._envoys if one.pid is not None)
+
+    async def _end_ticker(self) -> None:
+        ticker, self._ticker = self._ticker, None
+        if ticker:
+            ticker.cancel()
+            await asyncio.wait([ticker])
 
 
 def _refused(refusal: Rejected) -> Fatal:

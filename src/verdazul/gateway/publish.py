@@ -14,8 +14,10 @@ from pathlib import Path
 
 from verdazul.core.trust import Trust
 from verdazul.gateway import disk
-from verdazul.gateway.admin import Admin, Unanswered
+from verdazul.gateway.admin import Unanswered
+from verdazul.gateway.admins import Admins
 from verdazul.gateway.snapshot import Discovery, Snapshot, clusters_in, passage, signers
+from verdazul.gateway.tls import secret_path
 from verdazul.model.errors import Retryable
 
 _REASON = re.compile(r"update rejected: (.*?)(?=^\[\d{4}-|\Z)", re.DOTALL | re.MULTILINE)
@@ -37,8 +39,8 @@ class Publisher:
     """Writes below `home`/gateway; not for concurrent use."""
 
     home: Path
-    admin: Admin
-    log: Path
+    admin: Admins
+    logs: tuple[Path, ...]
     timeout_seconds: float
 
     def prepare(self, snapshot: Snapshot) -> None:
@@ -56,30 +58,34 @@ class Publisher:
         before = {kind: disk.read(self._path(kind)) for kind in ("rds", "cds")}
         await self._put_all(passage(clusters_in(before["cds"]), snapshot), before)
 
-    async def trust(self, signers: Discovery) -> None:
-        """Return once Envoy verifies tokens by it. Raises as `put_in_force` does."""
-        await self._put_all((signers,), {signers.kind: disk.read(self._path(signers.kind))})
+    async def put_alone(self, file: Discovery) -> None:
+        """One file that no other refers to (a secret, trusted signers): as `put_in_force`."""
+        await self._put_all((file,), {file.kind: disk.read(self._path(file.kind))})
 
     async def _put_all(self, files: Iterable[Discovery], before: dict[str, str]) -> None:
         try:
             async with asyncio.timeout(self.timeout_seconds):
                 for file in files:
-                    await self._put(file)
+                    await self.put(file)
         except TimeoutError:
-            raise Retryable(
-                f"the gateway has not acknowledged within {self.timeout_seconds:g} s",
-                code="GatewayNotAnswering",
-                log_tail=disk.tail(self.log, most=2000),
-            ) from None
+            raise self._silence() from None
         except Rejected as refusal:
             refusal.restored = await self._restore(before)
             raise
 
-    async def _put(self, file: Discovery) -> None:
+    def _silence(self) -> Retryable:
+        return Retryable(
+            f"the gateway has not acknowledged within {self.timeout_seconds:g} s",
+            code="GatewayNotAnswering",
+            log_tail=disk.tail(self.logs[0], most=2000),
+        )
+
+    async def put(self, file: Discovery) -> None:
+        """Return once Envoy has acknowledged this file. Raises Rejected; waits for ever."""
         if disk.read(self._path(file.kind)) == file.text and await self._is_in_force(file):
             return
         refused = await self._rejections(file.kind)
-        mark = disk.mark(self.log)
+        marks = [disk.mark(log) for log in self.logs]
         self._write(file)  # also when it lies there already: Envoy may have refused it before
         async for _ in _pauses():
             try:
@@ -89,7 +95,7 @@ class Publisher:
             except Unanswered:
                 continue
             if now_refused > refused:
-                raise Rejected(await self._reason(mark))
+                raise Rejected(await self._reason(marks))
             refused = now_refused  # counts start afresh when Envoy was restarted
 
     async def _is_in_force(self, file: Discovery) -> bool:
@@ -104,11 +110,12 @@ class Publisher:
         except Unanswered:
             return 0
 
-    async def _reason(self, mark: disk.Mark) -> str:
+    async def _reason(self, marks: list[disk.Mark]) -> str:
         """Envoy counts before it logs, and its log may pass through another process: wait a bit."""
         async for waited in _pauses():
-            if reason := reason_in(disk.tail(self.log, since=mark)):
-                return reason
+            for log, mark in zip(self.logs, marks, strict=True):
+                if reason := reason_in(disk.tail(log, since=mark)):
+                    return reason
             if waited > 1:
                 break
         return "Envoy gave no reason in its log"
@@ -119,7 +126,7 @@ class Publisher:
             async with asyncio.timeout(self.timeout_seconds):
                 for kind, text in before.items():
                     if text:
-                        await self._put(Discovery.read(kind, text))
+                        await self.put(Discovery.read(kind, text))
         except (TimeoutError, Rejected):
             return False
         return True
@@ -129,6 +136,8 @@ class Publisher:
         disk.replace(self._path(file.kind), file.text, staging=staging)
 
     def _path(self, kind: str) -> Path:
+        if kind.startswith("sds."):
+            return self.home / secret_path(kind.removeprefix("sds."))
         return self.home / "gateway" / kind / f"{kind}.json"
 
 
