@@ -24,6 +24,19 @@ PREFIX = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/local"
     "/providers/Microsoft.MachineLearningServices/workspaces/verdazul"
 )
+WORKSPACE = {
+    "id": PREFIX,
+    "name": "verdazul",
+    "location": "local",
+    "tags": {},
+    "properties": {
+        "friendlyName": "verdazul",
+        "mlFlowTrackingUri": None,
+        "storageAccount": "/subscriptions/0/storageAccounts/store",
+        "containerRegistry": "/subscriptions/0/registries/images",
+        "keyVault": "/subscriptions/0/vaults/secrets",
+    },
+}
 SIGNATURE = "sig=upload-secret-cc33"
 
 
@@ -112,6 +125,8 @@ class Api:
             return refuse(401, "AuthenticationFailed", "the token is not this server's")
         if seen.path.startswith("/operations/"):
             return self._look(seen.path)
+        if seen.path == PREFIX:
+            return Reply(200, WORKSPACE)
         if not seen.path.startswith(PREFIX + "/"):
             return refuse(404, "ResourceNotFound", f"there is nothing at {seen.path}")
         return self._resource(seen)

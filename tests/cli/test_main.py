@@ -19,6 +19,8 @@ COMMANDS = {
         *("create", "update", "show", "list", "delete"),
         *("get-credentials", "regenerate-keys", "invoke"),
     ],
+    "workspace": ["show", "list"],
+    "az": ["install-shim"],
     "online-deployment": ["create", "update", "show", "list", "delete", "get-logs"],
 }
 ALL = [(noun, verb) for noun, verbs in COMMANDS.items() for verb in verbs]

@@ -15,7 +15,7 @@ from verdazul.model.asset_bodies import (
     model_to_arm,
 )
 from verdazul.model.assets import InlineEnvironment, InlineModel
-from verdazul.model.entity import deployment_entity, endpoint_entity
+from verdazul.model.entity import deployment_entity, endpoint_entity, workspace_entity
 from verdazul.model.errors import UserError
 
 
@@ -166,3 +166,33 @@ def test_environment_that_cannot_be_read_is_told(
 
     told = [caught.value.problem.message, *(d.message for d in caught.value.problem.details)]
     assert any(each.startswith(message) for each in told)
+
+
+def test_a_workspace_is_shown_in_azs_words() -> None:
+    entity = workspace_entity(
+        {
+            "id": "/subscriptions/s/resourceGroups/local/providers/x/workspaces/verdazul",
+            "name": "verdazul",
+            "location": "local",
+            "properties": {
+                "friendlyName": "My workspace",
+                "mlFlowTrackingUri": "https://localhost:8443/mlflow",
+                "containerRegistry": "/registries/images",
+                "hbiWorkspace": False,
+                "description": None,
+            },
+        }
+    )
+
+    assert entity == {
+        "container_registry": "/registries/images",
+        "display_name": "My workspace",
+        "friendly_name": "My workspace",
+        "hbi_workspace": False,
+        "id": "/subscriptions/s/resourceGroups/local/providers/x/workspaces/verdazul",
+        "location": "local",
+        "mlflow_tracking_uri": "https://localhost:8443/mlflow",
+        "name": "verdazul",
+        "resourceGroup": "local",
+        "tags": {},
+    }

@@ -30,6 +30,12 @@ EXIT_CODES = """exit codes:
   4  the server failed or cannot be reached
   5  accepted, but it failed to become ready, or not in time"""
 
+AZ_EXIT_CODES = """exit codes:
+  0  done
+  1  it failed; stderr says why
+  2  the command line was not understood, or is not served here
+  3  what it names does not exist"""
+
 
 class Misread(UserError):
     """The words or flags are none that the command takes; `--help` tells which it does."""
@@ -99,17 +105,24 @@ def add_command(
     examples: Sequence[str],
     parents: Sequence[argparse.ArgumentParser] = (),
 ) -> argparse.ArgumentParser:
-    """Add a command; `run(session, arguments)` is what main calls once they are read."""
+    """Add a command; `run(session, arguments)` is what main calls once they are read.
+
+    Examples call it `verdazul`; under `az ml` they are told in az's words.
+    """
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         usage="%(prog)s [flags]",
         help=summary.split(". ", maxsplit=1)[0].rstrip("."),
         description=textwrap.fill(summary, _WIDTH),
-        epilog=_examples(examples) + "\n\n" + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[global_flags(), *parents],
         add_help=False,
     )
+    if parser.prog.startswith("az "):
+        told = [example.replace("verdazul ", "az ml ") for example in examples]
+        parser.epilog = f"{_examples(told)}\n\n{AZ_EXIT_CODES}"
+    else:
+        parser.epilog = f"{_examples(examples)}\n\n{EXIT_CODES}"
     parser.set_defaults(run=run)
     return parser
 

@@ -13,7 +13,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from verdazul.cli import configure, env, grammar, online_deployment, online_endpoint, render, system
+from verdazul.cli import (
+    configure,
+    env,
+    grammar,
+    online_deployment,
+    online_endpoint,
+    render,
+    system,
+    workspace,
+)
+from verdazul.cli.az import shim
 from verdazul.model.errors import NotFound, Problem, UserError, VerdazulError
 
 DONE, USER, MISREAD, NOT_FOUND, SYSTEM, NOT_READY = range(6)
@@ -76,9 +86,11 @@ def parser() -> grammar.Parser:
     nouns: Any = root.add_subparsers(dest="noun", metavar="COMMAND", parser_class=grammar.Parser)
     online_endpoint.register(nouns)
     online_deployment.register(nouns)
+    workspace.register(nouns)
     system.register(nouns)
     env.register(nouns)
     configure.register(nouns)
+    shim.register(nouns)
     return root
 
 

@@ -219,7 +219,7 @@ def _named_cells(row: object, columns: Sequence[Column]) -> dict[str, str]:
         plain = {
             key: value
             for key, value in row.items()
-            if key not in left_out and not isinstance(value, list | Mapping)
+            if key not in left_out and not isinstance(value, list | Mapping | None)
         }
         return {str(key)[:1].upper() + str(key)[1:]: _cell(value) for key, value in plain.items()}
     if isinstance(row, list):

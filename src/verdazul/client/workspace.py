@@ -68,6 +68,9 @@ class Workspace:
     connection: Connection
     prefix: str
 
+    def itself(self) -> Resource:
+        return Resource(self.connection, self.prefix)
+
     def endpoints(self) -> Resource:
         return self._at("onlineEndpoints")
 

@@ -46,6 +46,25 @@ def deployment_entity(resource: Mapping[str, object]) -> dict[str, object]:
     return _tidy(entity)
 
 
+def workspace_entity(resource: Mapping[str, object]) -> dict[str, object]:
+    """A workspace as people see it; keys are sorted."""
+    properties = _object(resource.get("properties"))
+    return _tidy(
+        {
+            **{_snake(name): value for name, value in properties.items()},
+            "display_name": properties.get("friendlyName"),
+            "location": resource.get("location"),
+            "tags": resource.get("tags") or {},
+            **_identified(resource),
+        }
+    )
+
+
+def _snake(name: str) -> str:
+    """`friendlyName` becomes friendly_name, and `mlFlowTrackingUri` mlflow_tracking_uri."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.replace("mlFlow", "mlflow")).lower()
+
+
 def _identified(resource: Mapping[str, object]) -> dict[str, object]:
     group = re.search(r"/resourceGroups/([^/]+)/", str(resource.get("id")), re.IGNORECASE)
     return {

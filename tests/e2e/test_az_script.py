@@ -1,0 +1,84 @@
+"""A bash script written for Azure manages a real home through the shim, without an edit."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.system import CONDA, SCORE, VERDAZUL, System
+
+pytestmark = [pytest.mark.e2e, pytest.mark.azure(2, 19, 34, 113)]
+
+SCRIPT = Path(__file__).with_name("safe_rollout.sh")
+READY_SCORE = SCORE.replace("def run", '    print(name, "is ready")\n\ndef run', 1)
+
+
+@pytest.fixture
+def project(system: System) -> Path:
+    """The script's files, as they lie beside it in a project."""
+    folder = system.files / "rollout"
+    system.write("rollout/src/score.py", READY_SCORE)
+    system.write("rollout/conda.yml", CONDA)
+    system.write("rollout/request.json", '{"x": 1}')
+    system.write("rollout/endpoint.yml", "name: from-file\nauth_mode: key\n")
+    for name in ("blue", "green"):
+        system.write(
+            f"rollout/{name}.yml",
+            f"""name: {name}
+endpoint_name: from-file
+code_configuration:
+  code: src
+  scoring_script: score.py
+environment:
+  image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04
+  conda_file: conda.yml
+environment_variables:
+  WHO: {name}
+instance_type: Standard_DS3_v2
+instance_count: 1
+""",
+        )
+    return folder
+
+
+@pytest.mark.skipif(not all(map(shutil.which, ("bash", "curl", "jq"))), reason="needs curl and jq")
+def test_a_safe_rollout_written_for_azure_runs_unchanged(
+    system: System, project: Path, tmp_path: Path
+) -> None:
+    system.run("az", "install-shim", str(tmp_path))
+
+    done = subprocess.run(
+        ["/bin/bash", "-c", f'eval "$({VERDAZUL} env)" && exec bash {SCRIPT}'],
+        cwd=project,
+        env={
+            "PATH": f"{tmp_path}:/usr/local/bin:/usr/bin:/bin",
+            "VERDAZUL_HOME": str(system.home),
+            "SUBSCRIPTION": "00000000-0000-0000-0000-000000000000",
+            "GROUP": "local",
+            "WORKSPACE": "verdazul",
+            "ENDPOINT": "rollout",
+        },
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    said = [line for line in done.stdout.splitlines() if not line.startswith((" ", "{", "}"))]
+    assert said == [
+        "account 00000000-0000-0000-0000-000000000000",
+        "workspace verdazul",
+        "traffic 100",
+        "after the first deployment: blue",
+        "blue\t2",
+        "green\t1",
+        "by name: green",
+        "by header: green",
+        "90\t10",
+        "after the rollout: green",
+        "done",
+    ]
