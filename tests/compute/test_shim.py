@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -38,7 +39,7 @@ Start = Callable[..., subprocess.Popen[bytes]]
 
 @pytest.fixture
 def start(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> Start:
-    def run(*argv: str, **options: int) -> subprocess.Popen[bytes]:
+    def run(*argv: str, **options: Any) -> subprocess.Popen[bytes]:
         command = wrap(
             list(argv),
             home=tmp_path,
@@ -47,6 +48,7 @@ def start(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> Start:
             grace_seconds=options.get("grace_seconds", 10),
             log_bytes=options.get("log_bytes", 10_000),
             log_files=options.get("log_files", 2),
+            rows=options.get("rows"),
         )
         process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE)
         started.append(process)
@@ -76,6 +78,16 @@ def test_stdout_and_stderr_are_in_one_log(start: Start, tmp_path: Path) -> None:
     start("/bin/sh", "-c", "echo out; echo err >&2").wait(10)
 
     assert log_of(tmp_path) == "out\nerr\n"
+
+
+def test_stdout_may_have_a_file_of_its_own_bounded_too(start: Start, tmp_path: Path) -> None:
+    script = "echo err >&2; i=0; while [ $i -lt 99 ]; do echo row $i; i=$((i+1)); done"
+    start("/bin/sh", "-c", script, rows="rows.jsonl", log_bytes=200, log_files=1).wait(10)
+
+    kept = [tmp_path / "logs" / name for name in ("rows.jsonl.1", "rows.jsonl")]
+    assert log_of(tmp_path) == "err\n"
+    assert all(path.stat().st_size <= 200 for path in kept)
+    assert "".join(path.read_text() for path in kept).endswith("row 97\nrow 98\n")
 
 
 def test_command_that_cannot_run_is_named(start: Start) -> None:

@@ -25,8 +25,11 @@ def wrap(
     grace_seconds: float = 10.0,
     log_bytes: int = 10_000_000,
     log_files: int = 3,
+    rows: str | None = None,
 ) -> list[str]:
     """An argv that runs `argv` with bounded, rotating logs in `log_dir/name.txt`.
+
+    Its stdout goes there too, or into a file of its own, `log_dir/rows`, bounded alike.
 
     SIGTERM to it ends the command (SIGKILL after the grace); SIGINT, SIGHUP and SIGUSR1/2 are
     passed on; it exits as the command does; killed itself, it takes the command along. The
@@ -37,6 +40,7 @@ def wrap(
         "argv": argv,
         "cwd": str(cwd or home),
         "log": str(log_dir / f"{name}.txt"),
+        "rows": str(log_dir / rows) if rows else None,
         "log_bytes": log_bytes,
         "log_files": log_files,
         "grace_seconds": grace_seconds,

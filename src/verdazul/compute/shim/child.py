@@ -33,9 +33,18 @@ def listen(path: str, home: str | None) -> socket.socket:
 
 
 def become(
-    spec: Spec, *, shim: int, gate: int, output: int, failed: int, listener: socket.socket | None
+    spec: Spec,
+    *,
+    shim: int,
+    gate: int,
+    outputs: tuple[int, int],
+    failed: int,
+    listener: socket.socket | None,
 ) -> None:
-    """In the forked child: turn into the process. Never returns."""
+    """In the forked child: turn into the process, with `outputs` as stdout and stderr.
+
+    Never returns.
+    """
     try:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != shim or os.read(gate, 2) != b"go":
@@ -46,8 +55,8 @@ def become(
             listener.set_inheritable(True)
             environment["VERDAZUL_LISTEN_FD"] = str(listener.fileno())
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
+        os.dup2(outputs[0], 1)
+        os.dup2(outputs[1], 2)
         if spec.cwd:
             os.chdir(spec.cwd)
         restore_signals()

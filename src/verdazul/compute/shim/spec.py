@@ -20,6 +20,7 @@ class Spec:
         self.folder: str | None = raw.get("folder")
         self.socket: str | None = raw.get("socket")
         self.log: str = raw["log"]
+        self.rows: str | None = raw.get("rows")  # where stdout goes, if not into the log
         self.log_bytes: int = raw["log_bytes"]
         self.log_files: int = raw["log_files"]
         self.grace_seconds: float = raw["grace_seconds"]

@@ -40,14 +40,21 @@ class Shim:
         self.status: int | None = None
         self.peak_bytes = 0
         self.error = ""
-        self.log = Log(spec.log, limit=spec.log_bytes, keep=spec.log_files)
-        self.output, self.output_writer = os.pipe()
+        self.logs: dict[int, Log] = {}  # by the descriptor that they are copied from
+        errors = self._copied_to(spec.log)
+        self.outputs = (self._copied_to(spec.rows) if spec.rows else errors, errors)
         self.wakeup, wakeup_writer = os.pipe()
         os.set_blocking(wakeup_writer, False)
         os.set_blocking(self.wakeup, False)
         signal.set_wakeup_fd(wakeup_writer, warn_on_full_buffer=False)
         for number in (*FORWARDED, signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, _noted)
+
+    def _copied_to(self, path: str) -> int:
+        """What is written to the descriptor ends in this file, bounded."""
+        reader, writer = os.pipe()
+        self.logs[reader] = Log(path, limit=self.spec.log_bytes, keep=self.spec.log_files)
+        return writer
 
     def run(self) -> int:
         """Return the exit status a shell would show."""
@@ -71,9 +78,9 @@ class Shim:
         self.child = os.fork()
         if self.child == 0:
             os.close(gate_writer)
-            become(self.spec, shim=shim, gate=gate, output=self.output_writer,
+            become(self.spec, shim=shim, gate=gate, outputs=self.outputs,
                    failed=failed_writer, listener=listener)  # fmt: skip
-        for fd in (gate, failed_writer, self.output_writer):
+        for fd in {gate, failed_writer, *self.outputs}:
             os.close(fd)
         if listener:
             listener.close()  # with the process gone, connections are refused, not left waiting
@@ -88,13 +95,14 @@ class Shim:
     def _watch(self) -> None:
         poll = select.poll()
         poll.register(self.wakeup, select.POLLIN)
-        poll.register(self.output, select.POLLIN)
+        for output in self.logs:
+            poll.register(output, select.POLLIN)
         while not self._ended():
             for fd, _ in poll.poll(self._wait_ms()):
                 if fd == self.wakeup:
                     self._pass_on(os.read(self.wakeup, 512))
-                elif not self._copy():
-                    poll.unregister(self.output)
+                elif not self._copy(fd):
+                    poll.unregister(fd)
             if self.kill_at is not None and time.monotonic() >= self.kill_at:
                 quietly(os.killpg, self.child, signal.SIGKILL)
                 self.kill_at = None
@@ -130,18 +138,19 @@ class Shim:
             elif number in FORWARDED:
                 quietly(os.kill, self.child, number)
 
-    def _copy(self) -> bool:
-        data = os.read(self.output, READ_BYTES)
-        self.log.write(data)
+    def _copy(self, output: int) -> bool:
+        data = os.read(output, READ_BYTES)
+        self.logs[output].write(data)
         return bool(data)
 
     def _drain_output(self) -> None:
-        poll = select.poll()
-        poll.register(self.output, select.POLLIN)
+        left = set(self.logs)
         deadline = time.monotonic() + 1.0
-        while time.monotonic() < deadline and poll.poll(100):
-            if not self._copy():
+        while left and time.monotonic() < deadline:
+            ready, _, _ = select.select(left, (), (), 0.1)
+            if not ready:
                 return
+            left -= {fd for fd in ready if not self._copy(fd)}
 
     def _record(self, limits_refused: str = "") -> None:
         """Write down who we are. Raises OSError: a process that nobody knows of must not run."""
