@@ -10,19 +10,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import ssl
 import time
 from typing import Any
 
-import httpx
+from control_api import control, put_traffic
 from harness import Bench, Tally, bench, load, table
 
 ENDPOINT = "flips"
-WORKSPACE = (
-    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/local"
-    "/providers/Microsoft.MachineLearningServices/workspaces/verdazul"
-)
 
 
 def main() -> None:
@@ -48,7 +42,7 @@ async def measure(it: Bench, arguments: argparse.Namespace) -> None:
         for number in range(arguments.flips):
             await until(flipped, number * arguments.requests // arguments.flips)
             began = time.perf_counter()
-            await flip(client, "green" if number % 2 == 0 else "blue")
+            await put_traffic(client, ENDPOINT, {"green" if number % 2 == 0 else "blue": 100})
             flip_times.append((time.perf_counter() - began) * 1000)
         await until(flipped, arguments.requests)
     table([row("at rest", rest, rest), row(f"{arguments.flips} flips", flipped, rest)])
@@ -72,28 +66,6 @@ def row(name: str, tally: Tally, rest: Tally) -> dict[str, Any]:
 async def until(tally: Tally, total: int) -> None:
     while tally.total < total:
         await asyncio.sleep(0.01)
-
-
-def control(it: Bench) -> httpx.AsyncClient:
-    token = (it.home / "token").read_text().strip()
-    return httpx.AsyncClient(
-        base_url=(it.home / "run" / "address").read_text().strip(),
-        verify=ssl.create_default_context(cafile=it.home / "certs" / "ca.pem"),
-        headers={"Authorization": f"Bearer {token}"},
-        timeout=30,
-    )
-
-
-async def flip(client: httpx.AsyncClient, name: str) -> None:
-    body = {"location": "local", "properties": {"authMode": "Key", "traffic": {name: 100}}}
-    answer = await client.put(f"{WORKSPACE}/onlineEndpoints/{ENDPOINT}", content=json.dumps(body))
-    answer.raise_for_status()
-    while True:
-        operation = (await client.get(answer.headers["Azure-AsyncOperation"])).json()
-        if operation["status"] != "InProgress":
-            assert operation["status"] == "Succeeded", operation
-            return
-        await asyncio.sleep(0.005)
 
 
 if __name__ == "__main__":

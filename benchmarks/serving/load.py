@@ -12,6 +12,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,9 +60,22 @@ def require_wrk() -> None:
 
 def load(server: Server, body: bytes, *, callers: int, seconds: int) -> Load:
     """Callers that each send the next request when the last one was answered."""
-    before = cpu_seconds()
-    seen = json.loads(_wrk(server.uri, body, callers, seconds).rpartition("RESULT ")[2])
-    spent = cpu_seconds() - before
+    return measured(server.uri, body, callers=callers, seconds=seconds, cpu=cpu_seconds)
+
+
+def measured(
+    uri: str,
+    body: bytes,
+    *,
+    callers: int,
+    seconds: int,
+    cpu: Callable[[], float],
+    headers: Mapping[str, str] | None = None,
+) -> Load:
+    """The same for any address; `cpu` tells the seconds spent so far by what is measured."""
+    before = cpu()
+    seen = json.loads(_wrk(uri, body, callers, seconds, headers or {}).rpartition("RESULT ")[2])
+    spent = cpu() - before
     count = seen["requests"]
     return Load(
         requests_per_second=count / (seen["duration"] / 1e6),
@@ -73,11 +87,14 @@ def load(server: Server, body: bytes, *, callers: int, seconds: int) -> Load:
     )
 
 
-def _wrk(uri: str, body: bytes, callers: int, seconds: int) -> str:
+def _wrk(uri: str, body: bytes, callers: int, seconds: int, headers: Mapping[str, str]) -> str:
     with tempfile.TemporaryDirectory(prefix="vb-") as folder:
         data, script = Path(folder, "body"), Path(folder, "load.lua")
         data.write_bytes(body)
-        script.write_text(SCRIPT.format(body=data))
+        more = "".join(
+            f"wrk.headers[{json.dumps(k)}] = {json.dumps(v)}\n" for k, v in headers.items()
+        )
+        script.write_text(more + SCRIPT.format(body=data))
         argv = ["wrk", "-t1", f"-c{callers}", f"-d{seconds}s", "--timeout=10s"]
         argv += ["-s", str(script), uri]
         done = subprocess.run(argv, check=False, capture_output=True, text=True)

@@ -1,0 +1,162 @@
+"""Other gateways before an instance of ours, for `gateway_overhead.py`. Not a benchmark itself.
+
+Each is given the instance's socket and the home's own certificate, listens with TLS on a free port,
+and has two threads, as ours has.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from ssl import create_default_context
+from typing import Any, NamedTuple
+
+import envoy
+
+ENVOY = str(Path(envoy.__file__).parent / "_bin" / "envoy")
+START_SECONDS = 20
+PATH = "/score"
+TYPES = "type.googleapis.com/envoy.extensions."
+
+
+class Started(NamedTuple):
+    """Where it listens, and the process that costs."""
+
+    uri: str
+    pid: int
+
+
+@contextmanager
+def shortest_envoy(socket: Path, home: Path, folder: Path, *, port: int) -> Iterator[Started]:
+    """An Envoy that ends TLS and forwards every request, and does nothing else."""
+    tls = {
+        "@type": f"{TYPES}transport_sockets.tls.v3.DownstreamTlsContext",
+        "common_tls_context": {
+            "alpn_protocols": ["h2", "http/1.1"],
+            "tls_certificates": [
+                {
+                    "certificate_chain": {"filename": str(certificate(home))},
+                    "private_key": {"filename": str(private_key(home))},
+                }
+            ],
+        },
+    }
+    router = {"@type": f"{TYPES}filters.http.router.v3.Router"}
+    everything = {"match": {"prefix": "/"}, "route": {"cluster": "instance"}}
+    manager = {
+        "@type": f"{TYPES}filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "plain",
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
+        "route_config": {
+            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [everything]}]
+        },
+    }
+    listener = {
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
+        "filter_chains": [
+            {
+                "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": tls},
+                "filters": [
+                    {
+                        "name": "envoy.filters.network.http_connection_manager",
+                        "typed_config": manager,
+                    }
+                ],
+            }
+        ],
+    }
+    config = {"static_resources": {"listeners": [listener], "clusters": [_cluster(socket)]}}
+    file = folder / "envoy.json"
+    file.write_text(json.dumps(config))
+    argv = [ENVOY, "-c", str(file), "--concurrency", "2", "--disable-hot-restart"]
+    with _running([*argv, "--log-level", "error"], folder, port) as pid:
+        yield Started(f"https://127.0.0.1:{port}{PATH}", pid)
+
+
+def _cluster(socket: Path) -> dict[str, Any]:
+    endpoint = {"endpoint": {"address": {"pipe": {"path": str(socket)}}}}
+    return {
+        "name": "instance",
+        "type": "STATIC",
+        "load_assignment": {
+            "cluster_name": "instance",
+            "endpoints": [{"lb_endpoints": [endpoint]}],
+        },
+    }
+
+
+@contextmanager
+def haproxy(socket: Path, home: Path, folder: Path, *, port: int, key: str) -> Iterator[Started]:
+    """HAProxy with TLS, a check of the key and a split between two names of the instance."""
+    pem = folder / "haproxy.pem"
+    pem.touch(0o600)
+    pem.write_text(certificate(home).read_text() + private_key(home).read_text())
+    file = folder / "haproxy.cfg"
+    file.write_text(
+        f"""global
+    nbthread 2
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+    http-reuse always
+frontend public
+    bind 127.0.0.1:{port} ssl crt {pem} alpn h2,http/1.1
+    http-request deny deny_status 401 unless {{ req.hdr(authorization) -m str "{key}" }}
+    default_backend deployments
+backend deployments
+    balance random
+    server blue unix@{socket} weight 90
+    server green unix@{socket} weight 10
+"""
+    )
+    with _running(["haproxy", "-f", str(file), "-db", "-q"], folder, port) as pid:
+        yield Started(f"https://127.0.0.1:{port}{PATH}", pid)
+
+
+def certificate(home: Path) -> Path:
+    """The one that our own gateway shows."""
+    return home / "certs" / "server.pem"
+
+
+def private_key(home: Path) -> Path:
+    """What belongs to it."""
+    return home / "certs" / "server-key.pem"
+
+
+@contextmanager
+def _running(argv: list[str], folder: Path, port: int) -> Iterator[int]:
+    log = folder / f"{Path(argv[0]).name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(argv, cwd=folder, stdout=output, stderr=output, env=os.environ)
+    try:
+        _until_listening(process, log, port)
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _until_listening(process: subprocess.Popen[bytes], log: Path, port: int) -> None:
+    ends = time.monotonic() + START_SECONDS
+    trust = create_default_context()
+    trust.check_hostname = False
+    trust.verify_mode = 0  # type: ignore[assignment]  # CERT_NONE: it is ours, on loopback
+    while True:
+        try:
+            urllib.request.urlopen(f"https://127.0.0.1:{port}/", context=trust, timeout=2).close()
+        except urllib.error.HTTPError:
+            return  # it answers
+        except OSError:
+            if process.poll() is not None or time.monotonic() > ends:
+                raise SystemExit(f"{process.args!r} does not answer: {log.read_text()}") from None
+            time.sleep(0.02)
+        else:
+            return
