@@ -25,6 +25,7 @@ FLOORS = {
     "src/verdazul/environments/": 90.0,
     "src/verdazul/artifacts/": 90.0,
     "src/verdazul/secrets/": 90.0,
+    "src/verdazul/identity/": 90.0,
     "src/verdazul/gateway/": 85.0,
 }
 

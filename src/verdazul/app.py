@@ -35,14 +35,17 @@ from verdazul.compute.sweep import stop_all
 from verdazul.control.housekeeping import tidy, users
 from verdazul.control.loop import Loop
 from verdazul.control.reconcile import reconcile
+from verdazul.control.trust import renew_trust
 from verdazul.control.world import World
 from verdazul.core.environment import Recipe
 from verdazul.environments.uv import UvEnvironments
 from verdazul.gateway.dataplane import EnvoyDataPlane
 from verdazul.gateway.tls import tls_of
 from verdazul.home import Address, Home
+from verdazul.identity.issuers import FileIssuers
 from verdazul.report import report
 from verdazul.secrets.sealed import SealedSecrets, new_key
+from verdazul.secrets.signing import FileSigner
 from verdazul.settings import Settings
 from verdazul.store.sqlite import SqliteStore
 
@@ -50,6 +53,8 @@ _log = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
 TIDY_SECONDS = 3600.0
+TRUST_SECONDS = 2.0
+MOST_TRUST_SECONDS = 60.0
 
 
 class RandomIds:
@@ -170,6 +175,13 @@ async def _open(
         blobs=blobs,
         clock=clock,
         ids=RandomIds(),
+        issuers=_issuers(settings, clock),
+        signer=FileSigner(
+            home.path,
+            clock=clock,
+            rotate_days=settings.signing_key_days,
+            token_seconds=settings.token_seconds,
+        ),
         settings=settings,
         wake=loop.wake,
         trouble=loop.trouble,
@@ -177,8 +189,19 @@ async def _open(
     compute.on_change(loop.wake)
     built: asyncio.Queue[Recipe] = asyncio.Queue()
     environments.on_change(built.put_nowait)
-    await stack.enter_async_context(_background(_wake_users(world, built), _tidy_hourly(world)))
+    work = _wake_users(world, built), _tidy_hourly(world), _keep_trust(world)
+    await stack.enter_async_context(_background(*work))
     return world, loop, gateway
+
+
+def _issuers(settings: Settings, clock: SystemClock) -> FileIssuers:
+    return FileIssuers(
+        settings.home,
+        settings.issuers_file,
+        clock=clock,
+        refresh_seconds=settings.issuer_refresh_seconds,
+        timeout_seconds=settings.issuer_timeout_seconds,
+    )
 
 
 def _gateway(settings: Settings, home: Home, address: Address) -> EnvoyDataPlane:
@@ -273,6 +296,17 @@ async def _tidy_hourly(world: World) -> None:
         with _logged("tidying"):
             await tidy(world)
         await asyncio.sleep(TIDY_SECONDS)
+
+
+async def _keep_trust(world: World) -> None:
+    """Who signs tokens: looked at so often that a changed file is soon in force."""
+    pause = TRUST_SECONDS
+    while True:
+        with _logged("renewing the trust in signers"):
+            pause = min(2 * pause, MOST_TRUST_SECONDS)
+            await renew_trust(world)
+            pause = TRUST_SECONDS
+        await asyncio.sleep(pause)
 
 
 @contextlib.contextmanager

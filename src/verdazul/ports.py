@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from typing import Protocol
 
+from verdazul.core.access import RoleAssignment
 from verdazul.core.blobs import Blob, Place
 from verdazul.core.changes import Change
 from verdazul.core.environment import EnvironmentState, Recipe
 from verdazul.core.instance import Instance, InstanceId, Launch
 from verdazul.core.records import Asset, AssetKey, DeploymentState, EndpointRecord, Operation
 from verdazul.core.route import Route
-from verdazul.core.trust import Trust
+from verdazul.core.trust import Signer, Trust
+from verdazul.model.errors import Problem
 from verdazul.model.events import Event
 from verdazul.model.status import Status
 
@@ -74,6 +76,9 @@ class Store(Protocol):
 
     async def assets(self, kind: str, *, name: str = "", tree_hash: str = "") -> tuple[Asset, ...]:
         """Assets of a kind, newest first, by name or by the client's tree hash."""
+
+    async def role_assignments(self) -> tuple[RoleAssignment, ...]:
+        """All of them, oldest first."""
 
 
 class Compute(Protocol):
@@ -174,6 +179,22 @@ class Secrets(Protocol):
     def seal(self, plain: str) -> str: ...
 
     def open(self, sealed: str) -> str: ...
+
+
+class Issuers(Protocol):
+    """Identity providers whose tokens open endpoints, with their keys as they were last had."""
+
+    async def refresh(self) -> None:
+        """Read what is declared, and the keys of those that it is time to ask.
+
+        Raises nothing for what is wrong with them: `problems` tells.
+        """
+
+    def signers(self) -> tuple[Signer, ...]:
+        """Those whose keys are known. Survives a restart of ours."""
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What is not as declared or not fresh."""
 
 
 class TokenSigner(Protocol):

@@ -76,6 +76,25 @@ class Settings:
     artifacts_kept: int = field(
         default=20, metadata={"least": 0, "doc": "unused code and model folders kept in the cache"}
     )
+    token_seconds: float = field(
+        default=28800.0,
+        metadata={"least": 1.0, "doc": "life of a token that get-credentials makes (aml_token)"},
+    )
+    signing_key_days: float = field(
+        default=30.0,
+        metadata={"least": 1.0, "doc": "the key that signs such tokens is replaced after so long"},
+    )
+    issuers_file: Path = field(
+        default=Path("issuers.yml"),
+        metadata={"doc": "whose tokens open endpoints of aad_token; relative to the home"},
+    )
+    issuer_refresh_seconds: float = field(
+        default=300.0,
+        metadata={"least": 1.0, "doc": "an issuer's keys are read again after so many seconds"},
+    )
+    issuer_timeout_seconds: float = field(
+        default=10.0, metadata={"least": 0.01, "doc": "longest wait for an issuer's keys"}
+    )
     gateway_timeout_seconds: float = field(
         default=10.0, metadata={"least": 0.01, "doc": "longest wait for the gateway to acknowledge"}
     )

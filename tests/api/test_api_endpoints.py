@@ -383,7 +383,7 @@ def test_a_name_that_cannot_be_is_refused_by_its_rule(tell: Tell, name: str) -> 
         ({"traffic": {"blue": 100}}, "InvalidTraffic", "does not have"),
         ({"traffic": {"blue": 50}}, "InvalidTraffic", "sums to 50; it must be 100"),
         ({"traffic": {"blue": -1}}, "InvalidTraffic", "from 0 to 100"),
-        ({"authMode": "AMLToken"}, "NotSupportedYet", "aml_token"),
+        ({"authMode": "Password"}, "InvalidValue", "must be key, aml_token or aad_token"),
         ({"authMod": "Key"}, "UnknownKey", "did you mean authMode?"),
         ({"publicNetworkAccess": "Disabled"}, "NotSupportedYet", "public_network_access"),
     ],

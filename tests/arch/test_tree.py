@@ -27,6 +27,8 @@ KNOWN_HOSTS = {
     "azuremlschemas.azureedge.net",
     "docs.astral.sh",
     "jmespath.org",
+    "login.microsoftonline.com",
+    "ml.azure.com",
     "somewhere.else",
     "www.apache.org",
 }

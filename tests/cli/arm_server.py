@@ -37,6 +37,13 @@ WORKSPACE = {
         "keyVault": "/subscriptions/0/vaults/secrets",
     },
 }
+MADE: dict[str, Any] = {
+    "accessToken": "made-token-ee55",
+    "expiryTimeUtc": 200,
+    "refreshAfterTimeUtc": 100,
+    "tokenType": "Bearer",
+}
+ROLES = "providers/Microsoft.Authorization/roleAssignments"
 SIGNATURE = "sig=upload-secret-cc33"
 
 
@@ -82,6 +89,8 @@ class Api:
         self.operations: dict[str, Operation] = {}
         self.blobs: dict[str, bytes] = {}
         self.keys = dict(KEYS)
+        self.roles: dict[str, dict[str, Any]] = {}
+        self.opens = {KEYS["primaryKey"], MADE["accessToken"]}
         self.progress: list[str] = []
         self.next_problem: Problem | None = None
         self.endless = False
@@ -135,6 +144,9 @@ class Api:
         rest = seen.path.removeprefix(PREFIX + "/")
         for pattern, handler in (
             (r"onlineEndpoints/[^/]+/(listKeys|regenerateKeys)", self._keys),
+            (r"onlineEndpoints/[^/]+/token", self._token),
+            (r"(onlineEndpoints/[^/]+/)?" + ROLES, self._roles),
+            (r"(onlineEndpoints/[^/]+/)?" + ROLES + "/[^/]+", self._role),
             (r"onlineEndpoints/[^/]+/deployments/[^/]+/getLogs", self._logs),
             (r"(codes|models)/[^/]+/versions/[^/]+/startPendingUpload", self._pending),
             (r"(codes|models|environments)/[^/]+/versions", self._versions),
@@ -240,6 +252,34 @@ class Api:
         kind = f"{seen.json['keyType'].lower()}Key"
         return Reply(202, None, self._begin(lambda: self.keys.update({kind: "renewed-key-dd44"})))
 
+    def _token(self, seen: Seen) -> Reply:
+        endpoint = self.resources[seen.path.removesuffix("/token")]
+        if endpoint["properties"]["authMode"] != "AMLToken":
+            return refuse(400, "TokenFromIssuer", "get one from https://issuer.example")
+        return Reply(200, MADE)
+
+    def _roles(self, seen: Seen) -> Reply:
+        scope = seen.path.removesuffix(f"/{ROLES}")
+        at_scope = seen.query.get("$filter") == ["atScope()"]
+        found = [
+            body
+            for body in self.roles.values()
+            if scope.startswith(place := body["properties"]["scope"])
+            or (place.startswith(scope) and not at_scope)
+        ]
+        return Reply(200, {"value": found})
+
+    def _role(self, seen: Seen) -> Reply:
+        if seen.method == "DELETE":
+            gone = self.roles.pop(seen.path, None)
+            return Reply(200, gone) if gone else Reply(204)
+        name = seen.path.rpartition("/")[2]
+        properties = {**seen.json["properties"], "scope": seen.path.partition(f"/{ROLES}")[0]}
+        kind = "Microsoft.Authorization/roleAssignments"
+        body = {"id": seen.path, "name": name, "type": kind, "properties": properties}
+        self.roles[seen.path] = body
+        return Reply(201, body)
+
     def _logs(self, seen: Seen) -> Reply:
         if seen.path.removesuffix("/getLogs") not in self.resources:
             return not_found(seen.path.removesuffix("/getLogs"))
@@ -279,7 +319,7 @@ class Api:
         return Reply(200, self.resources[seen.path])
 
     def _score(self, seen: Seen) -> Reply:
-        if seen.headers.get("authorization") != f"Bearer {self.keys['primaryKey']}":
+        if seen.headers.get("authorization", "").removeprefix("Bearer ") not in self.opens:
             return Reply(401)
         return self.score(seen)
 

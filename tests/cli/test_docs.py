@@ -23,11 +23,20 @@ def below(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]
 def commands() -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
     """The page's section, the command's name there, and the command."""
     for noun, parser_of_noun in below(parser()).items():
-        verbs = below(parser_of_noun)
-        for name, command in verbs.items():
+        yield from _commands(noun, parser_of_noun)
+
+
+def _commands(
+    noun: str, parser_of_noun: argparse.ArgumentParser
+) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
+    verbs = below(parser_of_noun)
+    for name, command in verbs.items():
+        if below(command):  # a noun of two words
+            yield from _commands(f"{noun} {name}", command)
+        else:
             yield f"`{noun}`", name, command
-        if not verbs:
-            yield HOME, noun, parser_of_noun
+    if not verbs:
+        yield HOME, noun, parser_of_noun
 
 
 def own_flags(command: argparse.ArgumentParser) -> set[str]:

@@ -86,11 +86,21 @@ def test_create_without_any_name_is_refused(run: Run) -> None:
     assert "name" in ran.err
 
 
-def test_an_auth_mode_that_is_not_served_is_refused(run: Run) -> None:
-    ran = run("online-endpoint", "create", "-n", "credit", "--auth-mode", "aad_token")
+@pytest.mark.azure(2, 6)
+@pytest.mark.parametrize(
+    ("given", "mode"), [("Key", "Key"), ("AML_TOKEN", "AMLToken"), ("aad_token", "AADToken")]
+)
+def test_an_auth_mode_is_taken_in_any_case(api: Api, run: Run, given: str, mode: str) -> None:
+    run("online-endpoint", "create", "-n", "credit", "--auth-mode", given)
+
+    assert api.requests("PUT")[0].json["properties"]["authMode"] == mode
+
+
+def test_an_auth_mode_that_there_is_not_is_refused_with_those_that_there_are(run: Run) -> None:
+    ran = run("online-endpoint", "create", "-n", "credit", "--auth-mode", "password")
 
     assert ran.code == 1
-    assert "NotSupportedYet" in ran.err
+    assert "it must be key, aml_token or aad_token" in ran.err
 
 
 def test_no_wait_prints_what_was_accepted_and_does_not_look_again(api: Api, run: Run) -> None:

@@ -76,6 +76,7 @@ async def everything(store: Store) -> list[object]:
         *[await store.operation(f"op-{n}") for n in range(6)],
         *[await store.events(name) for name in ("credit", "other")],
         *[await store.assets(kind) for kind in ("codes", "models")],
+        await store.role_assignments(),
     ]
 
 

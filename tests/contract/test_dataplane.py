@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from tests.contract.dataplane_subjects import Subject, open_subject
+from tests.gateway.token_kit import EcIssuer
 
 from verdazul.core.route import Backend, DeploymentRoute, Route
+from verdazul.core.trust import OWN_ISSUER, Signer, Trust
 from verdazul.model.errors import Fatal, Retryable
 
 Ask = Callable[[Callable[[Subject], Awaitable[None]]], None]
@@ -195,5 +197,64 @@ def test_a_new_control_plane_knows_what_was_published(ask: Ask) -> None:
         assert subject.plane.routed("credit") == {"i"}
         await subject.plane.publish("credit", route("credit", "j"))
         assert subject.plane.routed("credit") == {"j"}
+
+    ask(test)
+
+
+# -- who signs tokens
+
+KEYS = EcIssuer("").signer().keys
+TRUST = Trust(
+    Signer(OWN_ISSUER, KEYS, clock_skew_seconds=1),
+    (Signer("https://issuer.example", KEYS, ("audience",), 60, "partner"),),
+)
+
+
+def test_trust_is_acknowledged_replaced_and_told_anew_after_a_restart(ask: Ask) -> None:
+    async def test(subject: Subject) -> None:
+        assert subject.plane.trusted() is None
+
+        await subject.plane.trust(TRUST)
+        first = subject.plane.trusted()
+        await subject.plane.trust(Trust())
+        second = subject.plane.trusted()
+        await subject.restart()
+
+        assert (first, second) == (TRUST, Trust())
+        assert subject.plane.trusted() is None
+        await subject.plane.trust(TRUST)
+        assert subject.plane.trusted() == TRUST
+
+    ask(test)
+
+
+def test_trust_leaves_routes_alone_and_silence_is_retryable(ask: Ask) -> None:
+    async def test(subject: Subject) -> None:
+        await subject.plane.publish("credit", route("credit", "i"))
+        await subject.plane.trust(Trust())
+
+        with subject.silent(), pytest.raises(Retryable):
+            await subject.plane.trust(TRUST)
+
+        assert subject.plane.trusted() == Trust()
+        await subject.plane.trust(TRUST)
+        assert subject.plane.trusted() == TRUST
+        assert subject.plane.published("credit") == route("credit", "i")
+
+    ask(test)
+
+
+def test_signers_without_a_key_are_refused_and_the_last_good_ones_stay(ask: Ask) -> None:
+    async def test(subject: Subject) -> None:
+        await subject.plane.trust(TRUST)
+        keyless = Trust(TRUST.own, (Signer("https://other.example", '{"keys": []}', ("a",)),))
+
+        with pytest.raises(Fatal) as refused:
+            await subject.plane.trust(keyless)
+
+        assert refused.value.problem.code == "GatewayRejected"
+        assert subject.plane.trusted() == TRUST
+        await subject.plane.trust(Trust(TRUST.own))
+        assert subject.plane.trusted() == Trust(TRUST.own)
 
     ask(test)

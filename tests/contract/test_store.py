@@ -23,7 +23,15 @@ from tests.contract.store_subjects import (
     outcome,
 )
 from tests.core import records
-from tests.core.records import asset, bundle, deployment, endpoint, event, operation
+from tests.core.records import (
+    asset,
+    bundle,
+    deployment,
+    endpoint,
+    event,
+    operation,
+    role_assignment,
+)
 
 from verdazul.core.changes import (
     AddEvent,
@@ -33,9 +41,11 @@ from verdazul.core.changes import (
     ForgetAsset,
     ForgetDeployment,
     ForgetEndpoint,
+    ForgetRoleAssignment,
     PutAsset,
     PutDeployment,
     PutEndpoint,
+    PutRoleAssignment,
     RememberDeployment,
     RememberEndpoint,
 )
@@ -105,6 +115,7 @@ anything = st.one_of(
     records.operations,
     records.events,
     records.assets,
+    records.role_assignments,
 )
 
 
@@ -252,6 +263,8 @@ GOOD: tuple[Change, ...] = (
     AddEvent(event(5)),
     PutAsset(asset("2")),
     ForgetAsset(asset("1").key),
+    PutRoleAssignment(role_assignment("role-2", endpoint="other")),
+    ForgetRoleAssignment("role-1"),
     ForgetDeployment("credit", "blue"),
     ForgetEndpoint("credit"),
 )
@@ -268,7 +281,12 @@ def test_one_refused_change_leaves_nothing_of_the_others(ask: Ask, bad: Change) 
     async def story(store: Store) -> None:
         await declared(store, "blue")
         begun = operation("op-1", deployment="blue")
-        await store.commit(BeginOperation(begun), AddEvent(event(1)), PutAsset(asset("1")))
+        await store.commit(
+            BeginOperation(begun),
+            AddEvent(event(1)),
+            PutAsset(asset("1")),
+            PutRoleAssignment(role_assignment()),
+        )
         before = await everything(store)
 
         for good in GOOD[:7]:
@@ -295,6 +313,7 @@ def test_all_changes_of_a_commit_are_seen_together(ask: Ask) -> None:
         assert await store.deployments("credit") == ()
         assert await store.events("credit") == ()
         assert [a.key.version for a in await store.assets("codes")] == ["2"]
+        assert [a.id for a in await store.role_assignments()] == ["role-2"]
         assert [o.id for o in await store.open_operations("credit")] == ["op-2"]
 
     ask(story)
@@ -341,6 +360,12 @@ _some_change = st.one_of(
         st.sampled_from("ab"),
     ),
     st.builds(lambda version: ForgetAsset(asset(version).key), st.sampled_from("12")),
+    st.builds(
+        lambda id_, place: PutRoleAssignment(role_assignment(id_, endpoint=place)),
+        st.sampled_from("ab"),
+        st.sampled_from(["", "credit", "OTHER"]),
+    ),
+    st.builds(ForgetRoleAssignment, st.sampled_from("ab")),
 )
 _commits: st.SearchStrategy[tuple[Change, ...]] = st.lists(
     _some_change, min_size=1, max_size=4

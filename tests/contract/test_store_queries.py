@@ -15,7 +15,15 @@ from tests.contract.store_subjects import (
     declared,
     ended,
 )
-from tests.core.records import asset, bundle, deployment, endpoint, event, operation
+from tests.core.records import (
+    asset,
+    bundle,
+    deployment,
+    endpoint,
+    event,
+    operation,
+    role_assignment,
+)
 
 from verdazul.core.changes import (
     AddEvent,
@@ -23,9 +31,11 @@ from verdazul.core.changes import (
     ForgetAsset,
     ForgetDeployment,
     ForgetEndpoint,
+    ForgetRoleAssignment,
     PutAsset,
     PutDeployment,
     PutEndpoint,
+    PutRoleAssignment,
     RememberDeployment,
     RememberEndpoint,
 )
@@ -301,5 +311,36 @@ def test_a_forgotten_asset_is_gone_and_its_version_free(ask: Ask) -> None:
         await store.commit(PutAsset(asset("1", digest="sha256:other")))
 
         assert [a.digest for a in await store.assets("codes")] == ["sha256:other", "sha256:2"]
+
+    ask(story)
+
+
+# -- role assignments
+
+
+def test_roles_are_given_replaced_and_taken_oldest_first(ask: Ask) -> None:
+    async def story(store: Store) -> None:
+        old, new = role_assignment("b", created_at=1.0), role_assignment("a", created_at=2.0)
+        again = role_assignment("b", principal="bob", created_at=1.0)
+        await store.commit(PutRoleAssignment(new), PutRoleAssignment(old))
+
+        assert await store.role_assignments() == (old, new)
+        await store.commit(PutRoleAssignment(again), ForgetRoleAssignment("a"))
+        await store.commit(ForgetRoleAssignment("never-was"))
+        assert await store.role_assignments() == (again,)
+
+    ask(story)
+
+
+def test_roles_at_an_endpoint_go_with_it_and_others_stay(ask: Ask) -> None:
+    async def story(store: Store) -> None:
+        await declared(store)
+        places = {"1": "CREDIT", "2": "", "3": "credit2"}
+        given = [role_assignment(id_, endpoint=place) for id_, place in places.items()]
+        await store.commit(*map(PutRoleAssignment, given))
+
+        await store.commit(ForgetEndpoint("Credit"))
+
+        assert {a.id for a in await store.role_assignments()} == {"2", "3"}
 
     ask(story)

@@ -20,6 +20,7 @@ from verdazul.control.world import World
 from verdazul.core.records import AssetKey, DeploymentState, Operation, OperationState
 from verdazul.environments.fake import FakeEnvironments
 from verdazul.gateway.fake import FakeDataPlane
+from verdazul.identity.fake import FakeIssuers, FakeSigner
 from verdazul.model.deployment import CodeConfiguration, DeploymentSpec
 from verdazul.model.endpoint import EndpointSpec
 from verdazul.settings import Settings
@@ -59,6 +60,8 @@ class Bench:
     clock: ManualClock = field(default_factory=ManualClock)
     environments: FakeEnvironments = field(default_factory=FakeEnvironments)
     gateway: FakeDataPlane = field(default_factory=FakeDataPlane)
+    issuers: FakeIssuers = field(default_factory=FakeIssuers)
+    signer: FakeSigner = field(default_factory=FakeSigner)
     settings: Settings = field(default_factory=lambda: Settings(home=Path(tempfile.mkdtemp())))
     woken: set[str] = field(default_factory=set)
 
@@ -80,6 +83,8 @@ class Bench:
             blobs=blobs,
             clock=self.clock,
             ids=CountedIds(),
+            issuers=self.issuers,
+            signer=self.signer,
             settings=self.settings,
             wake=self.woken.add,
         )

@@ -9,7 +9,7 @@ import pytest
 
 from tests.control.bench import Bench
 from verdazul.compute.fake import Behaviour
-from verdazul.control import deployments, endpoints
+from verdazul.control import credentials, deployments, endpoints
 from verdazul.control.endpoints import Precondition
 from verdazul.control.loop import Gone
 from verdazul.core.instance import Phase
@@ -232,12 +232,12 @@ def test_regenerated_key_opens_and_the_other_stays() -> None:
         bench = Bench()
         await bench.create_endpoint()
         await bench.settle()
-        primary, secondary = await endpoints.list_keys(bench.world, "credit")
+        primary, secondary = await credentials.list_keys(bench.world, "credit")
 
-        await endpoints.regenerate_key(bench.world, "credit", primary=True, value=primary)
+        await credentials.regenerate_key(bench.world, "credit", primary=True, value=primary)
         await bench.settle()
 
-        new_primary, same_secondary = await endpoints.list_keys(bench.world, "credit")
+        new_primary, same_secondary = await credentials.list_keys(bench.world, "credit")
         assert new_primary != primary
         assert same_secondary == secondary
         route = bench.gateway.published("credit")

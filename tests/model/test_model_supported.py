@@ -16,8 +16,6 @@ from verdazul.model.supported import refuse_unsupported
     ("fields", "message"),
     [
         ({"mirror_traffic": {"green": 10}}, "mirror_traffic.green: 10 is not supported yet"),
-        ({"auth_mode": "AMLToken"}, "auth_mode: aml_token is not supported yet"),
-        ({"auth_mode": "aad_token"}, "auth_mode: aad_token is not supported yet"),
         ({"identity": {}}, "identity: system_assigned is not supported yet"),
         (
             {

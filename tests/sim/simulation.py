@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.control.bench import CONDA, Bench
 from verdazul.compute.fake import Behaviour, FakeCompute
-from verdazul.control import assets, deployments, endpoints
+from verdazul.control import assets, credentials, deployments, endpoints
 from verdazul.control.loop import Gone, LookAgain
 from verdazul.control.reconcile import reconcile
 from verdazul.control.resolve import resolve
@@ -126,7 +126,7 @@ class Simulation:
 
     async def renew(self, name: str) -> None:
         """Make a new key."""
-        await _asked(endpoints.regenerate_key(self.bench.world, name, primary=True))
+        await _asked(credentials.regenerate_key(self.bench.world, name, primary=True))
 
     async def deploy(
         self, endpoint: str, name: str, count: int = 1, version: str = "1", conda: int = 0

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from verdazul import __version__
+from verdazul.api.access import AccessRoutes
 from verdazul.api.arm import (
     PROVIDER,
     Handler,
@@ -68,6 +69,7 @@ class Api:
             *DeploymentRoutes(world, links).rules(),
             *AssetRoutes(world, links).rules(),
             *DatastoreRoutes(world, links).rules(),
+            *AccessRoutes(world, links).rules(),
         ]
         self._rules = [
             Rule("GET", _OPERATION, self._operation),

@@ -1,4 +1,4 @@
-"""onlineEndpoints over HTTP: PUT, GET, LIST, DELETE, listKeys, regenerateKeys."""
+"""onlineEndpoints over HTTP: PUT, GET, LIST, DELETE, listKeys, regenerateKeys, token."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Links, Rule, found, json_body, precondition
 from verdazul.api.resources import endpoint_id, endpoint_resource
-from verdazul.control import endpoints
+from verdazul.control import credentials, endpoints
 from verdazul.control.endpoints import Accepted
 from verdazul.control.world import World
 from verdazul.model.arm import endpoint_from_arm
@@ -35,6 +35,7 @@ class EndpointRoutes:
             Rule("DELETE", "onlineEndpoints/{endpoint}", self.delete),
             Rule("POST", "onlineEndpoints/{endpoint}/listKeys", self.list_keys),
             Rule("POST", "onlineEndpoints/{endpoint}/regenerateKeys", self.regenerate_keys),
+            Rule("POST", "onlineEndpoints/{endpoint}/token", self.token),
         ]
 
     async def list(self, request: Request, values: Values) -> Response:
@@ -68,7 +69,7 @@ class EndpointRoutes:
     async def list_keys(self, request: Request, values: Values) -> Response:
         """Show both keys."""
         del request
-        primary, secondary = await endpoints.list_keys(self.world, values["endpoint"])
+        primary, secondary = await credentials.list_keys(self.world, values["endpoint"])
         return JSONResponse({"primaryKey": primary, "secondaryKey": secondary})
 
     async def regenerate_keys(self, request: Request, values: Values) -> Response:
@@ -83,10 +84,23 @@ class EndpointRoutes:
             )
         if value is not None and not (isinstance(value, str) and value):
             raise UserError("keyValue must be a text, or left out", code="InvalidKey")
-        accepted = await endpoints.regenerate_key(
+        accepted = await credentials.regenerate_key(
             self.world, values["endpoint"], primary=kind == "primary", value=value or ""
         )
         return self._later(accepted)
+
+    async def token(self, request: Request, values: Values) -> Response:
+        """Make a token that opens it for a while."""
+        del request
+        token, text = await credentials.make_token(self.world, values["endpoint"])
+        return JSONResponse(
+            {
+                "accessToken": text,
+                "expiryTimeUtc": token.expires_at,
+                "refreshAfterTimeUtc": token.refresh_at,
+                "tokenType": "Bearer",
+            }
+        )
 
     def _later(self, accepted: Accepted | None) -> Response:
         name = accepted.operation.endpoint if accepted else ""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from verdazul.cli import grammar, render
+from verdazul.cli.credentials import bearer
 from verdazul.cli.grammar import Arguments
 from verdazul.cli.session import Session, Work
 from verdazul.model.errors import NotFound, UserError
@@ -43,8 +44,8 @@ def invoke(session: Session, arguments: Arguments) -> None:
         endpoint = work.workspace.endpoint(arguments.name)
         url = str((endpoint.get().body["properties"] or {}).get("scoringUri") or "")
         _check_deployment(work, arguments.name, arguments.deployment_name)
-        key = endpoint.act("listKeys").body["primaryKey"]
-        request = ScoringRequest(url, key, body, arguments.deployment_name or "")
+        credential = bearer(session, endpoint)
+        request = ScoringRequest(url, credential, body, arguments.deployment_name or "")
         text = score(work.workspace.connection, request)
     render.show(text, session.how)
 

@@ -20,6 +20,7 @@ from verdazul.cli import (
     online_deployment,
     online_endpoint,
     render,
+    role,
     system,
     workspace,
 )
@@ -87,6 +88,7 @@ def parser() -> grammar.Parser:
     online_endpoint.register(nouns)
     online_deployment.register(nouns)
     workspace.register(nouns)
+    role.register(nouns)
     system.register(nouns)
     env.register(nouns)
     configure.register(nouns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from verdazul.cli import grammar, invoke, render
+from verdazul.cli import credentials, grammar, invoke, render
 from verdazul.cli.grammar import Arguments
 from verdazul.cli.session import Session, Work
 from verdazul.model.errors import Conflict, NotFound, UserError
@@ -28,7 +28,7 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
     _declare_update(commands)
     _declare_readers(commands)
     _declare_delete(commands)
-    _declare_keys(commands)
+    credentials.declare(commands)
     invoke.declare(commands)
 
 
@@ -101,25 +101,6 @@ def delete(session: Session, arguments: Arguments) -> None:
     with session.work() as work:
         answer = work.workspace.endpoint(name).delete()
         finish_delete(work, session, answer, arguments, what=f'endpoint "{name}"')
-
-
-def get_credentials(session: Session, arguments: Arguments) -> None:
-    """Print the keys: the one command whose purpose that is."""
-    with session.work() as work:
-        keys = work.workspace.endpoint(arguments.name).act("listKeys").body
-    render.show(keys, session.how, columns=())
-
-
-def regenerate_keys(session: Session, arguments: Arguments) -> None:
-    """Replace one key by a new one."""
-    kind = arguments.key_type.capitalize()
-    with session.work() as work:
-        endpoint = work.workspace.endpoint(arguments.name)
-        answer = endpoint.act("regenerateKeys", {"keyType": kind})
-        if not arguments.no_wait:
-            work.finish(answer)
-    done = "being replaced" if arguments.no_wait else "new"
-    session.note(f'the {arguments.key_type} key of endpoint "{arguments.name}" is {done}')
 
 
 def required_name(name: str | None) -> str:
@@ -204,7 +185,7 @@ def _declare_create(commands: grammar.Subparsers[Any]) -> None:
     )
     _name(parser, required=False)
     parser.add_argument("-f", "--file", metavar="YAML", help="the endpoint's YAML file")
-    parser.add_argument("--auth-mode", metavar="MODE", help="key (default)")
+    parser.add_argument("--auth-mode", metavar="MODE", help="key (default), aml_token or aad_token")
     grammar.add_set(parser)
     grammar.add_wait(parser)
     _refuse(parser, "--local", "--web")
@@ -274,36 +255,6 @@ def _declare_delete(commands: grammar.Subparsers[Any]) -> None:
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     grammar.add_wait(parser)
     _refuse(parser, "--local")
-
-
-def _declare_keys(commands: grammar.Subparsers[Any]) -> None:
-    get = grammar.add_resource_command(
-        commands,
-        "get-credentials",
-        get_credentials,
-        summary="Print an endpoint's keys. Each of the two opens it.",
-        examples=[
-            "verdazul online-endpoint get-credentials -n credit --query primaryKey -o tsv",
-        ],
-    )
-    _name(get)
-    renew = grammar.add_resource_command(
-        commands,
-        "regenerate-keys",
-        regenerate_keys,
-        summary="Replace one key of an endpoint. The other goes on working, so that callers can "
-        "move over without a break. The new key is shown by get-credentials.",
-        examples=["verdazul online-endpoint regenerate-keys -n credit --key-type secondary"],
-    )
-    _name(renew)
-    renew.add_argument(
-        "--key-type",
-        type=str.lower,
-        choices=("primary", "secondary"),
-        default="primary",
-        help="which one (default: primary)",
-    )
-    grammar.add_wait(renew)
 
 
 def _name(parser: Any, *, required: bool = True) -> None:

@@ -29,6 +29,9 @@ DEFAULTS = {"group": "resource_group", "workspace": "workspace", "location": "lo
 """az's names for the defaults that it keeps, and the settings that they must agree with."""
 
 
+ACCESS_TOKEN = "VERDAZUL_ACCESS_TOKEN"  # noqa: S105 - a variable's name
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """One run of the command."""
@@ -65,6 +68,14 @@ class Session:
             f"/subscriptions/{settings.subscription}/resourceGroups/{settings.resource_group}"
             f"/providers/Microsoft.MachineLearningServices/workspaces/{settings.workspace}"
         )
+
+    @property
+    def access_token(self) -> str:
+        """A token of an identity provider, for endpoints that want one ("": none was given).
+
+        It comes in a variable: command lines are for all to read.
+        """
+        return os.environ.get(ACCESS_TOKEN, "").strip()
 
     @contextmanager
     def work(self) -> Iterator[Work]:

@@ -1,4 +1,4 @@
-"""Calling an endpoint the way its users do: POST to its scoring URI with its key.
+"""Calling an endpoint the way its users do: POST to its scoring URI with its key or token.
 
 The body goes out and comes back as it is; only failures are explained.
 """
@@ -14,7 +14,8 @@ from verdazul.model.errors import Fatal, UserError, VerdazulError
 
 _LONGEST_ANSWER_SECONDS = 300.0  # above the longest request_timeout a deployment may have
 _FIXES = {
-    401: "the key may have been regenerated meanwhile; run the command again",
+    401: "the key or token may have been replaced or have expired; run the command again",
+    403: "give the identity a role with `verdazul role assignment create`",
     404: "give a deployment traffic (`verdazul online-endpoint update --traffic`) "
     "or name one with --deployment-name",
     408: "the model was slower than request_settings.request_timeout_ms; raise that or speed it up",
@@ -32,14 +33,14 @@ class ScoringRequest:
     """One request. `deployment` is "" when the endpoint's traffic rule is to choose."""
 
     url: str
-    key: str = field(repr=False)
+    credential: str = field(repr=False)
     body: str
     deployment: str = ""
 
 
 def score(connection: Connection, request: ScoringRequest) -> str:
     """Return the answer's text. Raises UserError for a 4xx answer and Fatal for a 5xx one."""
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {request.key}"}
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {request.credential}"}
     if request.deployment:
         headers["azureml-model-deployment"] = request.deployment
     response = connection.send(

@@ -17,6 +17,13 @@ from verdazul.model.errors import NotFound, UserError
 _PATH_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
+_ROLES = ("providers", "Microsoft.Authorization", "roleAssignments")
+
+
+def _place(endpoint: str) -> tuple[str, ...]:
+    return ("onlineEndpoints", endpoint) if endpoint else ()
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """One resource or collection. All calls raise what Connection.request raises."""
@@ -90,6 +97,14 @@ class Workspace:
     def asset_versions(self, kind: str, name: str) -> Resource:
         """Name all versions of it."""
         return self._at(kind, name, "versions")
+
+    def role_assignments(self, endpoint: str) -> Resource:
+        """Name all roles given at an endpoint ("" for the workspace itself)."""
+        return self._at(*_place(endpoint), *_ROLES)
+
+    def role_assignment(self, endpoint: str, name: str) -> Resource:
+        """Name one of them."""
+        return self._at(*_place(endpoint), *_ROLES, name)
 
     def _at(self, *segments: str) -> Resource:
         for segment in segments:

@@ -1,11 +1,10 @@
-"""Use cases of endpoints: declare, read, delete, show and change keys.
+"""Use cases of endpoints: declare, read, delete.
 
 Each checks, commits one set of changes and wakes the loop; none waits for the world to follow.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 from verdazul.control.world import World
@@ -32,7 +31,6 @@ from verdazul.model.status import Status
 from verdazul.model.supported import refuse_unsupported
 from verdazul.model.traffic import check_traffic
 
-_KEY = re.compile(r"[\x21-\x7e]{32,256}")
 ENDPOINTS_LIMIT = 100
 """Azure's limit of endpoints in a subscription and region."""
 
@@ -114,13 +112,11 @@ async def _create(world: World, spec: EndpointSpec) -> Accepted:
         sealed_keys=(world.secrets.seal(keys[0]), world.secrets.seal(keys[1])),
         key_digests=(digest(keys[0]), digest(keys[1])),
     )
-    operation = _operation(world, record, OperationKind.CREATE)
-    await _declare(world, record, None, operation, "endpoint declared")
-    return Accepted(operation, created=True)
+    return await declare(world, record, None, OperationKind.CREATE, "endpoint declared")
 
 
 async def _update(world: World, known: EndpointRecord, spec: EndpointSpec) -> Accepted:
-    _refuse_deleting(known)
+    refuse_deleting(known)
     deployments = await world.store.deployments(known.name)
     shares = check_traffic(spec.traffic, _living(deployments), endpoint=known.name)
     traffic = {name: share for name, share in shares.items() if share}
@@ -130,10 +126,8 @@ async def _update(world: World, known: EndpointRecord, spec: EndpointSpec) -> Ac
         generation=known.generation + 1,
         modified_at=world.clock.now(),
     )
-    operation = _operation(world, record, OperationKind.UPDATE)
     said = ", ".join(f"{name}={share}" for name, share in traffic.items()) or "none"
-    await _declare(world, record, known.generation, operation, f"traffic: {said}")
-    return Accepted(operation, created=False)
+    return await declare(world, record, known.generation, OperationKind.UPDATE, f"traffic: {said}")
 
 
 async def get_endpoint(world: World, name: str) -> EndpointView:
@@ -183,48 +177,6 @@ async def _delete(world: World, name: str) -> Accepted | None:
     return Accepted(operation, created=False)
 
 
-async def list_keys(world: World, name: str) -> tuple[str, str]:
-    """Primary and secondary key."""
-    record = await existing_endpoint(world, name)
-    primary, secondary = record.sealed_keys
-    return world.secrets.open(primary), world.secrets.open(secondary)
-
-
-async def regenerate_key(world: World, name: str, *, primary: bool, value: str = "") -> Accepted:
-    """Replace one key; the other goes on opening the endpoint.
-
-    `value` sets a key of the caller's own; a key that is in use already (clients echo the current
-    one) means: make a new one. Raises UserError (InvalidKey) for a weak one.
-    """
-    async with world.turns.of(name):
-        return await _regenerate(world, name, primary=primary, value=value)
-
-
-async def _regenerate(world: World, name: str, *, primary: bool, value: str) -> Accepted:
-    known = await existing_endpoint(world, name)
-    _refuse_deleting(known)
-    is_echo = digest(value) in known.key_digests
-    if value and not is_echo and not _KEY.fullmatch(value):
-        raise UserError(
-            "keyValue is not a key: it must be 32 to 256 printable ASCII characters, no spaces",
-            code="InvalidKey",
-            fix="leave keyValue out to get a random one",
-        )
-    key = value if value and not is_echo else world.ids.new_key()
-    index = 0 if primary else 1
-    record = replace(
-        known,
-        sealed_keys=_replaced(known.sealed_keys, index, world.secrets.seal(key)),
-        key_digests=_replaced(known.key_digests, index, digest(key)),
-        generation=known.generation + 1,
-        modified_at=world.clock.now(),
-    )
-    operation = _operation(world, record, OperationKind.REGENERATE_KEYS)
-    which = "primary" if primary else "secondary"
-    await _declare(world, record, known.generation, operation, f"{which} key replaced")
-    return Accepted(operation, created=False)
-
-
 async def existing_endpoint(world: World, name: str) -> EndpointRecord:
     """The endpoint of that name. Raises NotFound."""
     record = await world.store.endpoint(name)
@@ -252,7 +204,8 @@ def _refuse_elsewhere(world: World, spec: EndpointSpec) -> None:
         )
 
 
-def _refuse_deleting(record: EndpointRecord) -> None:
+def refuse_deleting(record: EndpointRecord) -> None:
+    """Raise Conflict when it is going."""
     if record.deleting:
         raise Conflict(
             f'endpoint "{record.name}" is being deleted',
@@ -261,19 +214,22 @@ def _refuse_deleting(record: EndpointRecord) -> None:
         )
 
 
-async def _declare(
+async def declare(
     world: World,
     record: EndpointRecord,
     expected: int | None,
-    operation: Operation,
+    kind: OperationKind,
     message: str,
-) -> None:
+) -> Accepted:
+    """Store a changed endpoint, begin the operation and wake the loop."""
+    operation = _operation(world, record, kind)
     await world.store.commit(
         BeginOperation(operation),
         PutEndpoint(record, expected),
         _event(world, record, "Declared", message),
     )
     world.wake(record.name)
+    return Accepted(operation, created=expected is None)
 
 
 async def _view(world: World, record: EndpointRecord) -> EndpointView:
@@ -303,7 +259,3 @@ def _event(world: World, record: EndpointRecord, reason: str, message: str) -> A
 
 def _living(deployments: tuple[DeploymentState, ...]) -> list[str]:
     return [state.record.name for state in deployments if not state.record.deleting]
-
-
-def _replaced(pair: tuple[str, str], index: int, value: str) -> tuple[str, str]:
-    return (value, pair[1]) if index == 0 else (pair[0], value)

@@ -34,9 +34,10 @@ from verdazul.core.records import (
 )
 from verdazul.core.revision import Bundle
 from verdazul.core.rollout import next_bundle
-from verdazul.core.route import route
+from verdazul.core.route import Route, route
 from verdazul.core.status import World as SeenWorld
 from verdazul.core.status import judge, serving_bundle
+from verdazul.model.endpoint import AuthMode
 from verdazul.model.errors import Problem, Retryable, VerdazulError
 from verdazul.model.events import Event, Severity
 from verdazul.model.names import same_name
@@ -88,7 +89,7 @@ async def _publish(
     instances: tuple[Instance, ...],
 ) -> Problem | None:
     """Make the gateway route as declared; what it refuses is told, not raised."""
-    wanted = route(endpoint, (d.record for d in deployments), instances) if endpoint else None
+    wanted = await _route(world, endpoint, deployments, instances) if endpoint else None
     published_name = endpoint.name if endpoint else name
     if wanted == world.gateway.published(published_name):
         return None
@@ -100,6 +101,17 @@ async def _publish(
         _log.warning("gateway refused endpoint=%s why=%s", name, error.problem.message)
         return error.problem
     return None
+
+
+async def _route(
+    world: World,
+    endpoint: EndpointRecord,
+    deployments: tuple[DeploymentState, ...],
+    instances: tuple[Instance, ...],
+) -> Route | None:
+    is_by_role = endpoint.spec.auth_mode is AuthMode.AAD_TOKEN
+    assignments = await world.store.role_assignments() if is_by_role else ()
+    return route(endpoint, (d.record for d in deployments), instances, assignments)
 
 
 def _deployment_names(seen: Seen) -> list[str]:
@@ -238,6 +250,8 @@ async def _judge_endpoint(world: World, seen: Seen) -> list[Change]:
     if endpoint.deleting:
         return await _judge_endpoint_deletion(world, seen, endpoint)
     status = _endpoint_status(endpoint, seen.refusal)
+    if endpoint.spec.auth_mode is AuthMode.AAD_TOKEN:
+        status = replace(status, conditions=(*status.conditions, _trusted(world, endpoint)))
     changes: list[Change] = []
     if status != await world.store.endpoint_status(endpoint.name):
         changes.append(RememberEndpoint(endpoint.name, status))
@@ -265,6 +279,19 @@ def _endpoint_status(endpoint: EndpointRecord, refusal: Problem | None) -> Statu
         state, applied = ProvisioningState.SUCCEEDED, (Truth.TRUE, "Acknowledged", "in force")
     condition = Condition("TrafficApplied", *applied, endpoint.modified_at, endpoint.generation)
     return Status(state, endpoint.generation, refusal, (condition,))
+
+
+def _trusted(world: World, endpoint: EndpointRecord) -> Condition:
+    """Whether identities can prove who they are; with old keys they still can."""
+    problems = world.issuers.problems()
+    known = len(world.issuers.signers())
+    if problems:
+        said = (Truth.FALSE, problems[0].code, "; ".join(one.message for one in problems))
+    elif known:
+        said = (Truth.TRUE, "Fresh", f"the keys of {known} issuers are known")
+    else:
+        said = (Truth.FALSE, "NoIssuer", f"{world.settings.issuers_file} lists no issuer")
+    return Condition("IssuersTrusted", *said, endpoint.modified_at, endpoint.generation)
 
 
 async def _end_operations(

@@ -15,8 +15,10 @@ from verdazul.ports import (
     DataPlane,
     Environments,
     Ids,
+    Issuers,
     Secrets,
     Store,
+    TokenSigner,
     Uploads,
 )
 from verdazul.settings import Settings
@@ -45,6 +47,8 @@ class World:
     blobs: Blobs
     clock: Clock
     ids: Ids
+    issuers: Issuers
+    signer: TokenSigner
     settings: Settings
     wake: Callable[[str], None]
     trouble: Callable[[str], Problem | None] = _no_trouble

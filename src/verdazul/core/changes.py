@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from verdazul.core.access import RoleAssignment
 from verdazul.core.records import (
     Asset,
     AssetKey,
@@ -37,7 +38,7 @@ class PutDeployment:
 
 @dataclass(frozen=True, slots=True)
 class ForgetEndpoint:
-    """Remove it with all its deployments and events. Operations stay readable."""
+    """Remove it with all its deployments, events and role assignments. Operations stay readable."""
 
     name: str
 
@@ -113,6 +114,20 @@ class ForgetAsset:
     key: AssetKey
 
 
+@dataclass(frozen=True, slots=True)
+class PutRoleAssignment:
+    """Give a principal a role; an assignment of that id is replaced."""
+
+    assignment: RoleAssignment
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetRoleAssignment:
+    """Take it away. No-op when there is none of that id."""
+
+    id: str
+
+
 Change = (
     PutEndpoint
     | PutDeployment
@@ -126,4 +141,6 @@ Change = (
     | PutAsset
     | DescribeAsset
     | ForgetAsset
+    | PutRoleAssignment
+    | ForgetRoleAssignment
 )

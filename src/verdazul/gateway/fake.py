@@ -7,6 +7,7 @@ plane. `silent` makes the gateway stop answering, `refusal` makes it refuse with
 from __future__ import annotations
 
 import asyncio
+import json
 
 from verdazul.core.route import Route
 from verdazul.core.trust import Trust
@@ -57,6 +58,9 @@ class FakeDataPlane:
         """See ports.DataPlane."""
         async with self._turn:
             await asyncio.sleep(0)
+            for signer in (*([trust.own] if trust.own else []), *trust.providers):
+                if not json.loads(signer.keys)["keys"]:
+                    raise Fatal(f"{signer.issuer} has no key", code="GatewayRejected")
             self._answer()
             self._trusted = trust
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from verdazul.model.assets import InlineEnvironment, InlineModel, ModelType, OsType
 from verdazul.model.deployment import DeploymentSpec, DeploymentType
-from verdazul.model.endpoint import Access, AuthMode, EndpointSpec
+from verdazul.model.endpoint import Access, EndpointSpec
 from verdazul.model.errors import Problem
 from verdazul.model.problems import refuse
 from verdazul.model.scale import ScaleType
@@ -82,8 +82,6 @@ def _of_endpoint(spec: EndpointSpec) -> Iterator[Unsupported]:
             yield Unsupported(
                 ("mirror_traffic", name), str(percent), "split live traffic with `traffic`"
             )
-    if spec.auth_mode is not AuthMode.KEY:
-        yield Unsupported(("auth_mode",), spec.auth_mode.value, "use `auth_mode: key`")
     if spec.identity:
         yield Unsupported(
             ("identity",),

@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from verdazul.model.errors import Fatal
-from verdazul.secrets.files import check_private
+from verdazul.private_files import check_private
 
 _FORMAT = "v1."
 _ABOUT = b"verdazul sealed v1"

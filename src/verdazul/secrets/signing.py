@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from verdazul.core.jwks import key_set
 from verdazul.model.errors import Fatal
 from verdazul.ports import Clock
-from verdazul.secrets.files import check_private, replace_private
+from verdazul.private_files import check_private, replace_private
 
 _DAY = 86400.0
 _PART_BYTES = 32  # of a P-256 coordinate, and of each half of a signature

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from verdazul.core.access import RoleAssignment
 from verdazul.core.changes import (
     AddEvent,
     BeginOperation,
@@ -14,9 +15,11 @@ from verdazul.core.changes import (
     ForgetAsset,
     ForgetDeployment,
     ForgetEndpoint,
+    ForgetRoleAssignment,
     PutAsset,
     PutDeployment,
     PutEndpoint,
+    PutRoleAssignment,
     RememberDeployment,
     RememberEndpoint,
 )
@@ -42,6 +45,7 @@ class _Tables:
     operations: dict[str, Operation] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     assets: dict[AssetKey, Asset] = field(default_factory=dict)
+    roles: dict[str, RoleAssignment] = field(default_factory=dict)
 
     def copy(self) -> _Tables:
         """New containers around the same records, which are frozen."""
@@ -52,6 +56,7 @@ class _Tables:
             dict(self.operations),
             list(self.events),
             dict(self.assets),
+            dict(self.roles),
         )
 
 
@@ -115,6 +120,9 @@ class MemoryStore:
         found.reverse()
         return tuple(sorted(found, key=lambda asset: asset.created_at, reverse=True))
 
+    async def role_assignments(self) -> tuple[RoleAssignment, ...]:
+        return tuple(sorted(self._tables.roles.values(), key=lambda a: (a.created_at, a.id)))
+
 
 def _apply(tables: _Tables, change: Change) -> None:  # noqa: C901, PLR0912 - one case a change, complete
     match change:
@@ -152,6 +160,10 @@ def _apply(tables: _Tables, change: Change) -> None:  # noqa: C901, PLR0912 - on
                 tables.assets[asset.key] = asset
         case ForgetAsset(key):
             tables.assets.pop(key, None)
+        case PutRoleAssignment(assignment):
+            tables.roles[assignment.id] = assignment
+        case ForgetRoleAssignment(id_):
+            tables.roles.pop(id_, None)
         case _:
             assert_never(change)
 
@@ -186,6 +198,8 @@ def _forget_endpoint(tables: _Tables, key: str) -> None:
     for deployment_key in [k for k in tables.deployments if k[0] == key]:
         del tables.deployments[deployment_key]
     tables.events[:] = [e for e in tables.events if e.endpoint.lower() != key]
+    for role in [a for a in tables.roles.values() if a.endpoint.lower() == key]:
+        del tables.roles[role.id]
 
 
 def _begin(tables: _Tables, operation: Operation) -> None:

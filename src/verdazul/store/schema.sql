@@ -57,3 +57,11 @@ CREATE TABLE IF NOT EXISTS assets (
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS assets_by_hash ON assets (kind, tree_hash);
+
+-- `endpoint_key` '' is the whole workspace.
+CREATE TABLE IF NOT EXISTS role_assignments (
+    id TEXT PRIMARY KEY,
+    endpoint_key TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    assignment TEXT NOT NULL
+) STRICT;

@@ -10,10 +10,10 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar, assert_never
 
+from verdazul.core.access import RoleAssignment
 from verdazul.core.changes import (
     AddEvent,
     BeginOperation,
@@ -23,9 +23,11 @@ from verdazul.core.changes import (
     ForgetAsset,
     ForgetDeployment,
     ForgetEndpoint,
+    ForgetRoleAssignment,
     PutAsset,
     PutDeployment,
     PutEndpoint,
+    PutRoleAssignment,
     RememberDeployment,
     RememberEndpoint,
 )
@@ -39,13 +41,11 @@ from verdazul.core.records import (
     Operation,
     OperationState,
 )
-from verdazul.model.errors import Fatal
 from verdazul.model.events import Event
 from verdazul.model.status import Status
 from verdazul.store import conflicts
 from verdazul.store.codec import dump, load, load_optional
-
-SCHEMA_VERSION = "1"
+from verdazul.store.file import connect, unusable
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -75,7 +75,7 @@ class SqliteStore:
         thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         loop = asyncio.get_running_loop()
         try:
-            connection = await loop.run_in_executor(thread, _connect, path)
+            connection = await loop.run_in_executor(thread, connect, path)
         except BaseException:
             thread.shutdown()
             raise
@@ -163,6 +163,10 @@ class SqliteStore:
         )
         return tuple(load(Asset, row[0]) for row in rows)
 
+    async def role_assignments(self) -> tuple[RoleAssignment, ...]:
+        rows = await self._rows("SELECT assignment FROM role_assignments ORDER BY created_at, id")
+        return tuple(load(RoleAssignment, row[0]) for row in rows)
+
     async def _rows(self, query: str, *values: object) -> list[Row]:
         return await self._run(lambda: self._connection.execute(query, values).fetchall())
 
@@ -170,7 +174,7 @@ class SqliteStore:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, call)
         except sqlite3.DatabaseError as error:
-            raise _unusable("the database", error) from error
+            raise unusable("the database", error) from error
 
     def _commit(self, changes: tuple[Change, ...]) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -191,6 +195,7 @@ class SqliteStore:
             case ForgetEndpoint(name):
                 self._execute("DELETE FROM endpoints WHERE endpoint_key = ?", name.lower())
                 self._execute("DELETE FROM events WHERE endpoint_key = ?", name.lower())
+                self._execute("DELETE FROM role_assignments WHERE endpoint_key = ?", name.lower())
             case ForgetDeployment(endpoint, name):
                 self._execute(
                     "DELETE FROM deployments WHERE endpoint_key = ? AND deployment_key = ?",
@@ -235,6 +240,16 @@ class SqliteStore:
                     key.name,
                     key.version,
                 )
+            case PutRoleAssignment(assignment):
+                self._execute(
+                    "INSERT OR REPLACE INTO role_assignments VALUES (?, ?, ?, ?)",
+                    assignment.id,
+                    assignment.endpoint.lower(),
+                    assignment.created_at,
+                    dump(assignment),
+                )
+            case ForgetRoleAssignment(id_):
+                self._execute("DELETE FROM role_assignments WHERE id = ?", id_)
             case _:
                 assert_never(change)
 
@@ -356,40 +371,4 @@ def _deployment_state(row: Row) -> DeploymentState:
     record, status, memory = row
     return DeploymentState(
         load(DeploymentRecord, record), load_optional(Status, status), load(Memory, memory)
-    )
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    try:
-        connection = sqlite3.connect(path, isolation_level=None, timeout=5.0)
-        path.chmod(0o600)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.executescript(
-            resources.files("verdazul.store").joinpath("schema.sql").read_text()
-        )
-        _check_version(connection, path)
-    except sqlite3.Error as error:
-        raise _unusable(str(path), error) from error
-    return connection
-
-
-def _check_version(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
-    (found,) = connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
-    if found != SCHEMA_VERSION:
-        connection.close()
-        raise Fatal(
-            f"{path} has schema {found}; this version of Verdazul reads {SCHEMA_VERSION}",
-            code="StoreUnusable",
-            fix="use the version of Verdazul that wrote it, or another --home",
-        )
-
-
-def _unusable(what: str, error: sqlite3.Error) -> Fatal:
-    return Fatal(
-        f"{what} cannot be read or written: {error}",
-        code="StoreUnusable",
-        fix="check that the disk is not full and that the folder is yours to write",
     )

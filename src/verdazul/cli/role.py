@@ -1,0 +1,246 @@
+"""`verdazul role assignment`: who may do what, with `az role assignment`'s flags."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from verdazul.cli import grammar, render
+from verdazul.cli.grammar import Arguments
+from verdazul.cli.session import Session
+from verdazul.model.errors import UserError
+
+if TYPE_CHECKING:
+    from verdazul.client.workspace import Resource, Workspace
+
+_COLUMNS: tuple[render.Column, ...] = (
+    ("Principal", lambda given: given["principalId"]),
+    ("Type", lambda given: given["principalType"]),
+    ("Role", lambda given: given["roleDefinitionName"]),
+    ("Scope", lambda given: given["scope"]),
+)
+_TYPES = ("User", "Group", "ServicePrincipal")
+
+
+def register(nouns: grammar.Subparsers[Any]) -> None:
+    """Declare the noun and its commands."""
+    roles = grammar.add_noun(nouns, "role", "Say who may do what.")
+    commands = grammar.add_noun(roles, "assignment", "Give roles to identities, and take them.")
+    _declare_create(commands)
+    _declare_list(commands)
+    _declare_delete(commands)
+
+
+def create(session: Session, arguments: Arguments) -> None:
+    """Give a role."""
+    from verdazul.model.roles import find_role
+
+    role = find_role(arguments.role)
+    endpoint = _endpoint(session, arguments)
+    name = arguments.assignment_name or str(uuid.uuid4())
+    definition = f"/subscriptions/{session.settings.subscription}" + _DEFINITION + role.id
+    properties = {
+        "roleDefinitionId": definition,
+        "principalId": _principal(arguments),
+        "principalType": arguments.principal_type,
+    }
+    with session.work() as work:
+        made = work.workspace.role_assignment(endpoint, name).put({"properties": properties}).body
+    render.show(_entity(made), session.how, columns=_COLUMNS)
+
+
+def list_all(session: Session, arguments: Arguments) -> None:
+    """Show who has which role at a place; with --all, also at each endpoint below it."""
+    endpoint = _endpoint(session, arguments)
+    with session.work() as work:
+        found = _found(work.workspace, endpoint, arguments, at_scope=not arguments.all)
+    if not (arguments.include_inherited or arguments.all):
+        place = _scope(session, endpoint)
+        found = [one for one in found if one["scope"].lower() == place]
+    render.show(found, session.how, columns=_COLUMNS)
+
+
+def delete(session: Session, arguments: Arguments) -> None:
+    """Take roles away, by their ids or by who has them at a place."""
+    _refuse_everything(arguments)
+    with session.work() as work:
+        chosen = _by_ids(session, work.workspace, arguments) or _at_place(
+            session, work.workspace, arguments
+        )
+        for assignment in chosen:
+            assignment.delete()
+    taken = "1 role assignment is" if len(chosen) == 1 else f"{len(chosen)} role assignments are"
+    session.note(f"{taken} deleted" if chosen else "no such role assignment; nothing was deleted")
+
+
+_DEFINITION = "/providers/Microsoft.Authorization/roleDefinitions/"
+
+
+def _by_ids(session: Session, workspace: Workspace, arguments: Arguments) -> list[Resource]:
+    return [
+        workspace.role_assignment(_place(session, scope), name)
+        for scope, _, name in (
+            text.rpartition("/providers/Microsoft.Authorization/roleAssignments/")
+            for text in arguments.ids
+        )
+    ]
+
+
+def _at_place(session: Session, workspace: Workspace, arguments: Arguments) -> list[Resource]:
+    endpoint = _endpoint(session, arguments)
+    if arguments.ids:
+        return []
+    place = _scope(session, endpoint)
+    found = _found(workspace, endpoint, arguments, at_scope=True)
+    here = [one for one in found if one["scope"].lower() == place]
+    return [workspace.role_assignment(endpoint, one["name"]) for one in here]
+
+
+def _found(
+    workspace: Workspace, endpoint: str, arguments: Arguments, *, at_scope: bool
+) -> list[dict[str, Any]]:
+    from verdazul.model.roles import find_role
+
+    query = {"$filter": "atScope()"} if at_scope else {}
+    every = [_entity(body) for body in workspace.role_assignments(endpoint).list(**query)]
+    role = find_role(arguments.role).name if arguments.role else None
+    return [
+        one
+        for one in every
+        if (not arguments.assignee or one["principalId"] == arguments.assignee)
+        and role in {None, one["roleDefinitionName"]}
+    ]
+
+
+def _entity(body: dict[str, Any]) -> dict[str, Any]:
+    """Flat, as az prints it."""
+    from verdazul.model.roles import find_role
+
+    properties = body["properties"]
+    role = find_role(properties["roleDefinitionId"])
+    named = {"id": body["id"], "name": body["name"], "type": body["type"]}
+    return {**named, **properties, "roleDefinitionName": role.name}
+
+
+def _principal(arguments: Arguments) -> str:
+    given = {arguments.assignee, arguments.object_id} - {None}
+    if len(given) != 1:
+        raise UserError(
+            "nobody was named" if not given else "two identities were named",
+            code="InvalidArguments",
+            fix="pass --assignee ID: the oid (or sub) that the identity's tokens say",
+        )
+    return str(given.pop())
+
+
+def _endpoint(session: Session, arguments: Arguments) -> str:
+    """The endpoint that is meant; "" is the workspace."""
+    if arguments.scope and arguments.endpoint_name:
+        raise UserError("pass --scope or --endpoint-name, not both", code="InvalidArguments")
+    if arguments.scope:
+        return _place(session, arguments.scope)
+    return arguments.endpoint_name or ""
+
+
+def _place(session: Session, scope: str) -> str:
+    from verdazul.model.ids import EndpointId, WorkspaceId, parse_id
+
+    found = parse_id(scope)
+    match found:
+        case WorkspaceId():
+            workspace, endpoint = found, ""
+        case EndpointId(workspace, endpoint):
+            pass
+        case _:
+            raise UserError(
+                f"{scope} is neither a workspace nor an endpoint; roles are given there",
+                code="InvalidScope",
+            )
+    if str(workspace).lower() != session.workspace_id.lower():
+        raise UserError(
+            f"{scope} is not in this home's workspace, {session.workspace_id}",
+            code="WrongWorkspace",
+        )
+    return endpoint
+
+
+def _scope(session: Session, endpoint: str) -> str:
+    """As it is compared."""
+    below = f"/onlineEndpoints/{endpoint}" if endpoint else ""
+    return f"{session.workspace_id}{below}".lower()
+
+
+def _refuse_everything(arguments: Arguments) -> None:
+    if not (arguments.ids or arguments.assignee or arguments.role):
+        raise UserError(
+            "delete was not told which",
+            code="InvalidArguments",
+            fix="pass --ids, --assignee or --role",
+        )
+
+
+def _declare_create(commands: grammar.Subparsers[Any]) -> None:
+    parser = grammar.add_resource_command(
+        commands,
+        "create",
+        create,
+        summary="Give an identity a role, at the workspace or at one endpoint.",
+        examples=[
+            'verdazul role assignment create --assignee OID --role "Contributor" -e credit',
+            "verdazul role assignment create --assignee OID --role Reader --scope SCOPE",
+        ],
+    )
+    parser.add_argument("--role", required=True, metavar="ROLE", help="name or id (required)")
+    parser.add_argument("--assignee", metavar="ID", help="who: oid or sub of the tokens")
+    parser.add_argument("--assignee-object-id", dest="object_id", metavar="ID", help="the same")
+    parser.add_argument(
+        "--assignee-principal-type",
+        dest="principal_type",
+        choices=_TYPES,
+        default="User",
+        help="Group: an id that the tokens name among `groups` (default: User)",
+    )
+    parser.add_argument("--name", dest="assignment_name", metavar="GUID", help="default: random")
+    _add_place(parser)
+
+
+def _declare_list(commands: grammar.Subparsers[Any]) -> None:
+    parser = grammar.add_resource_command(
+        commands,
+        "list",
+        list_all,
+        summary="List who has which role at the workspace or at one endpoint.",
+        examples=[
+            "verdazul role assignment list --all -o table",
+            "verdazul role assignment list -e credit --include-inherited",
+        ],
+    )
+    parser.add_argument("--all", action="store_true", help="also at each endpoint below")
+    parser.add_argument("--include-inherited", action="store_true", help="also from above")
+    _add_filter(parser)
+
+
+def _declare_delete(commands: grammar.Subparsers[Any]) -> None:
+    parser = grammar.add_resource_command(
+        commands,
+        "delete",
+        delete,
+        summary="Take roles away, by id or by who has them at the workspace or at one endpoint.",
+        examples=[
+            "verdazul role assignment delete --assignee OID -e credit",
+            "verdazul role assignment delete --ids ID",
+        ],
+    )
+    parser.add_argument("--ids", nargs="+", default=[], metavar="ID", help="these, by their ids")
+    _add_filter(parser)
+
+
+def _add_filter(parser: Any) -> None:
+    parser.add_argument("--assignee", metavar="ID", help="of this identity only")
+    parser.add_argument("--role", metavar="ROLE", help="of this role only")
+    _add_place(parser)
+
+
+def _add_place(parser: Any) -> None:
+    parser.add_argument("--scope", metavar="ID", help="id of a place (default: the workspace)")
+    parser.add_argument("-e", "--endpoint-name", metavar="NAME", help="this endpoint of it")

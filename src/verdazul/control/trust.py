@@ -1,0 +1,51 @@
+"""Keeps the gateway's trust in signers of tokens fresh: ours and the identity providers'.
+
+First what is known already, so that nobody waits for a provider that is slow; then what is new.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from verdazul.control.world import World
+from verdazul.core.trust import OWN_ISSUER, Signer, Trust
+from verdazul.model.endpoint import AuthMode
+from verdazul.model.errors import VerdazulError
+
+_log = logging.getLogger(__name__)
+
+
+async def renew_trust(world: World) -> None:
+    """One look: read what is declared, ask whom it is time to ask, tell the gateway.
+
+    Raises what the gateway raises; then the next look tries again.
+    """
+    await _tell(world)
+    before = world.issuers.problems()
+    await world.issuers.refresh()
+    await _tell(world)
+    if world.issuers.problems() != before:
+        await _wake_whom_it_concerns(world)
+
+
+async def _tell(world: World) -> None:
+    own = Signer(OWN_ISSUER, world.signer.public_keys(), clock_skew_seconds=1)
+    trust = Trust(own, world.issuers.signers())
+    if trust == world.gateway.trusted():
+        return
+    try:
+        await world.gateway.trust(trust)
+    except VerdazulError as error:
+        _log.warning("gateway does not trust why=%s", error.problem.message)
+        raise
+    names = ", ".join(signer.issuer for signer in trust.providers) or "none"
+    _log.info("trust issuers=%s", names)
+
+
+async def _wake_whom_it_concerns(world: World) -> None:
+    """Endpoints that identities open say in their status what is wrong with the issuers."""
+    for problem in world.issuers.problems():
+        _log.warning("issuer problem why=%s", problem.message)
+    for record in await world.store.endpoints():
+        if record.spec.auth_mode is AuthMode.AAD_TOKEN:
+            world.wake(record.name)

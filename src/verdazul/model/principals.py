@@ -1,0 +1,36 @@
+"""How an assignment names an identity: its id, or `//DIRECTORY/ID` in another directory."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from verdazul.model.errors import UserError
+from verdazul.model.show import shown
+
+_ID = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}")
+_ELSEWHERE = re.compile(r"//[a-z0-9][a-z0-9-]*/.+")
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def read_principal(value: Any) -> str:
+    """Raise UserError (InvalidPrincipalId) when no identity can be called so."""
+    text = value if isinstance(value, str) else ""
+    in_place = not text.startswith("//") or _ELSEWHERE.fullmatch(text)
+    if not _ID.fullmatch(text) or not in_place:
+        raise UserError(
+            f"principalId is {shown(value)}; it must be an identity's id (oid or sub of its "
+            "tokens) without spaces, or //DIRECTORY/ID",
+            code="InvalidPrincipalId",
+        )
+    return text
+
+
+def read_assignment_id(text: str) -> str:
+    """In lower case. Raises UserError (InvalidRoleAssignmentId) when it is no GUID."""
+    if not _GUID.fullmatch(text.lower()):
+        raise UserError(
+            f"{shown(text)} is no GUID; role assignments are named by one",
+            code="InvalidRoleAssignmentId",
+        )
+    return text.lower()
