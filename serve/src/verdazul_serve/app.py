@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from verdazul_serve import logs, metrics, swagger
 from verdazul_serve.answers import RUN_FAILED, Answer, error
 from verdazul_serve.board import Boards
-from verdazul_serve.desk import NO_WORKER, QUEUE_WAIT
+from verdazul_serve.desk import NO_WORKER, QUEUE_WAIT, SCORE_PATH
 from verdazul_serve.exchange import Exchange
 from verdazul_serve.ids import Pairs, TooLong, marks, response_ids
 from verdazul_serve.inputs import split_target
@@ -47,6 +47,7 @@ class App:
         self._replies = Replies(settings)
         self._has_metrics = settings.metrics
         self.log = logs.AccessLog(_Stdout())
+        self.answered = [0] * 6  # what is answered to /score here, by status // 100
         self.extra: Mapping[str, int] = {}  # figures of the data collection agent
         self.is_stopping = False
 
@@ -54,11 +55,11 @@ class App:
         request = exchange.request
         path = _SLASHES.sub("/", unquote(split_target(request.target)[0], "latin-1"))
         try:
-            reply = Reply(self, exchange, response_ids(request), is_logged=path != "/")
+            reply = Reply(self, exchange, response_ids(request), path)
         except TooLong as long:
-            Reply(self, exchange, long.ids, is_logged=path != "/").send(error(431, str(long)))
+            Reply(self, exchange, long.ids, path).send(error(431, str(long)))
             return
-        if path == "/score":
+        if path == SCORE_PATH:
             self._score(reply)
         elif path == "/":
             reply.send(self._health(request))
@@ -114,7 +115,8 @@ class App:
             "worker_restarts_total": pool.restarts,
             **{f"collector_{name}_total": number for name, number in self.extra.items()},
         }
-        return metrics.render([self._boards[n] for n in range(len(self._boards))], gauges)
+        boards = [self._boards[number] for number in range(len(self._boards))]
+        return metrics.render(boards, gauges, answered=self.answered)
 
     def _score(self, reply: Reply) -> None:
         method, is_raw = reply.exchange.request.method, self._pool.traits.is_raw
@@ -145,18 +147,20 @@ class App:
 
 
 class Reply:
-    """The rest of one exchange that is answered here, and its log line."""
+    """The rest of one exchange that is answered here, its log line, its place in the figures."""
 
-    def __init__(self, app: App, exchange: Exchange, ids: Pairs, *, is_logged: bool) -> None:
+    def __init__(self, app: App, exchange: Exchange, ids: Pairs, path: str) -> None:
         self.exchange = exchange
         self._app = app
         self._ids = ids
-        self._is_logged = is_logged
+        self._path = path
 
     def send(self, answer: Answer) -> None:
         request = self.exchange.request
         self.exchange.send(self._app.complete(answer, request, self._ids))
-        if self._is_logged:
+        if self._path == SCORE_PATH:
+            self._app.answered[answer.status // 100] += 1
+        if self._path != "/":
             own, trace_id = marks(request, self._ids)
             self._app.log.write(
                 request.method,
@@ -193,7 +197,7 @@ class Waiting:
     def lost(self, why: str, exchange: Exchange) -> None:
         reply = self._reply
         if exchange is not self.exchange:
-            reply = Reply(self._app, exchange, response_ids(exchange.request), is_logged=True)
+            reply = Reply(self._app, exchange, response_ids(exchange.request), SCORE_PATH)
         message = f"The worker process died while it ran this request: {why}."
         reply.send(error(500, message, run_failed=True))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from verdazul_serve import metering
 from verdazul_serve.answers import Answer
@@ -17,9 +17,15 @@ _HISTOGRAMS = (
 )
 
 
-def render(boards: Iterable[Board], gauges: Mapping[str, float]) -> Answer:
-    """`gauges` are the parent's own figures by name; names ending in _total are counters."""
+def render(
+    boards: Sequence[Board], gauges: Mapping[str, float], *, answered: Sequence[int] = ()
+) -> Answer:
+    """`gauges` are the parent's own figures by name, those named _total counters; `answered` is
+    what it answered itself, by status // 100.
+    """
     totals = [sum(column) for column in zip(*(board.counters for board in boards))]
+    for digit, number in enumerate(answered):
+        totals[metering.ANSWERS + digit] += number
     lines = list(_plain("requests_total", _by_class(totals), "answers to /score by status class"))
     lines += _plain("timeouts_total", {"": totals[metering.TIMEOUTS]}, "over SCORING_TIMEOUT_MS")
     left = totals[metering.CALLERS_LEFT]
@@ -42,7 +48,7 @@ def _plain(name: str, values: Mapping[str, float], story: str) -> Iterable[str]:
     yield f"# HELP verdazul_{name} {story}"
     yield f"# TYPE verdazul_{name} {kind}"
     for labels, value in values.items():
-        yield f"verdazul_{name}{labels} {value:g}"
+        yield f"verdazul_{name}{labels} {_number(value)}"
 
 
 def _histogram(
@@ -56,5 +62,10 @@ def _histogram(
         yield f'verdazul_{name}_bucket{{le="{bound:g}"}} {count:.0f}'
     count += numbers[1 + len(bounds)]
     yield f'verdazul_{name}_bucket{{le="+Inf"}} {count:.0f}'
-    yield f"verdazul_{name}_sum {numbers[0]:.9g}"
+    yield f"verdazul_{name}_sum {_number(numbers[0])}"
     yield f"verdazul_{name}_count {count:.0f}"
+
+
+def _number(value: float) -> str:
+    """Never rounded: a counter that moves in steps of ten cannot be told from one that stands."""
+    return f"{value:.0f}" if value == int(value) else repr(value)
