@@ -37,7 +37,7 @@ class Meter:
         self._counters = board.counters
 
     def answered(self, status: int) -> None:
-        self._counters[ANSWERS + status // 100] += 1.0
+        self._counters[ANSWERS + min(status // 100, 5)] += 1.0  # from 600 on they mean the same
 
     def queued(self, seconds: float) -> None:
         counters = self._counters

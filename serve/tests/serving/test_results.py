@@ -112,6 +112,13 @@ def test_a_response_may_be_returned_again() -> None:
     assert "x-ms-run-fn-exec-ms" not in response.headers
 
 
+@pytest.mark.parametrize("status", [-5, 0, 99, 100, 101, 199, 1000])
+def test_a_status_that_ends_no_request_is_an_internal_error(status: int) -> None:
+    answer = render(flask.Response("x", status))
+
+    assert (answer.status, json.loads(answer.body)) == (500, {"message": INTERNAL})
+
+
 @pytest.mark.parametrize("status", [204, 304])
 def test_a_response_without_content_has_no_body(status: int) -> None:
     assert render(flask.Response("x", status)).body == b""

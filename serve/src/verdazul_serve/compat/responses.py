@@ -34,6 +34,7 @@ _OF_THE_CONNECTION = frozenset(
         "upgrade",
     }
 )
+_FINAL = range(200, 1000)
 _ENVIRON = {
     "REQUEST_METHOD": "POST",
     "wsgi.url_scheme": "http",
@@ -43,13 +44,17 @@ _ENVIRON = {
 
 
 def answer(response: Response, exec_ms: tuple[str, str]) -> Answer | Stream:
-    """The response itself is not changed: a script may return the same one again."""
+    """The response itself is not changed: a script may return the same one again. Raises ValueError
+    where HTTP could not say it.
+    """
     status = response.status_code
+    if status not in _FINAL:
+        raise ValueError(f"a response cannot have the status {status}; 200 to 999 end a request")
     sent = response.get_wsgi_headers(_ENVIRON)
     if status >= 500:  # noqa: PLR2004
         sent[RUN_FAILED] = "True"
     headers = (*_checked(sent.to_wsgi_list()), exec_ms)
-    if status < 200 or status in {204, 304}:  # noqa: PLR2004  # these have no body
+    if status in {204, 304}:  # these have no body
         response.close()
         return Answer(status, headers, b"")
     if not response.is_streamed:
