@@ -47,6 +47,8 @@ def test_help_speaks_of_az(az: Run) -> None:
     assert "  az ml online-endpoint show -n credit" in out
     assert "verdazul online" not in out
     assert "not served here" in out
+    assert "  az role assignment create " in az("role", "assignment", "create", "--help").out
+    assert "  az configure --defaults " in az("configure", "--help").out
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,10 @@ COMMANDS = {
         *("get-credentials", "regenerate-keys", "invoke"),
     ],
     "workspace": ["show", "list"],
+    "model": [*("create", "show", "list", "update", "archive", "restore", "download")],
+    "environment": ["create", "show", "list", "update", "archive", "restore"],
+    "data": ["create", "show", "list", "update", "archive", "restore"],
+    "datastore": ["show", "list"],
     "az": ["install-shim"],
     "online-deployment": ["create", "update", "show", "list", "delete", "get-logs"],
 }

@@ -323,7 +323,8 @@ def _load_text(text: str) -> None:
     """As load_deployment does, in a folder that has nothing: paths are problems too."""
     from verdazul.model import load
     from verdazul.model.document import read_document
+    from verdazul.model.source import Source
 
     document = read_document(text, "text.yml")
-    source = load._Source("text.yml", document.tree, Path("/nowhere"), document.lines)
+    source = Source("text.yml", document.tree, Path("/nowhere"), document.lines)
     load._deployment(source)

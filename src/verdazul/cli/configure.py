@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def register(nouns: grammar.Subparsers[Any], *, program: str = "verdazul") -> None:
+def register(nouns: grammar.Subparsers[Any]) -> None:
     """Declare the command."""
     parser = grammar.add_command(
         nouns,
@@ -27,9 +27,9 @@ def register(nouns: grammar.Subparsers[Any], *, program: str = "verdazul") -> No
         summary="Set the defaults of -g and -w. They can only confirm the home's own group and "
         "workspace; AZURE_DEFAULTS_GROUP and AZURE_DEFAULTS_WORKSPACE do the same.",
         examples=(
-            f"{program} configure --defaults group=local workspace=verdazul",
-            f"{program} configure --defaults group=''   # no default any more",
-            f"{program} configure --list-defaults",
+            "verdazul configure --defaults group=local workspace=verdazul",
+            "verdazul configure --defaults group=''   # no default any more",
+            "verdazul configure --list-defaults",
         ),
     )
     what = parser.add_mutually_exclusive_group(required=True)

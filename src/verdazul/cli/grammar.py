@@ -119,7 +119,8 @@ def add_command(
         add_help=False,
     )
     if parser.prog.startswith("az "):
-        told = [example.replace("verdazul ", "az ml ") for example in examples]
+        ours = "az ml " if parser.prog.startswith("az ml ") else "az "
+        told = [example.replace("verdazul ", ours) for example in examples]
         parser.epilog = f"{_examples(told)}\n\n{AZ_EXIT_CODES}"
     else:
         parser.epilog = f"{_examples(examples)}\n\n{EXIT_CODES}"

@@ -15,8 +15,12 @@ from typing import Any
 
 from verdazul.cli import (
     configure,
+    data,
+    datastore,
     env,
+    environment,
     grammar,
+    model,
     online_deployment,
     online_endpoint,
     render,
@@ -83,11 +87,11 @@ def parser() -> grammar.Parser:
         parents=[grammar.global_flags()],
         add_help=False,
     )
-    root.add_argument("--version", action="store_true", help="show the version and exit")
+    root.add_argument(
+        "--version", dest="tell_version", action="store_true", help="show the version and exit"
+    )
     nouns: Any = root.add_subparsers(dest="noun", metavar="COMMAND", parser_class=grammar.Parser)
-    online_endpoint.register(nouns)
-    online_deployment.register(nouns)
-    workspace.register(nouns)
+    register_ml(nouns)
     role.register(nouns)
     system.register(nouns)
     env.register(nouns)
@@ -96,12 +100,22 @@ def parser() -> grammar.Parser:
     return root
 
 
+def register_ml(nouns: grammar.Subparsers[Any]) -> None:
+    """Declare what `az ml` has too."""
+    for noun in (
+        *(online_endpoint, online_deployment),
+        *(model, environment, data, datastore),
+        workspace,
+    ):
+        noun.register(nouns)
+
+
 def _run(words: Sequence[str], root: grammar.Parser) -> int:
     try:
         arguments = root.parse_args(words)
     except SystemExit as end:  # --help has been printed
         return int(end.code or 0)
-    if getattr(arguments, "version", False):
+    if arguments.tell_version:
         return _show_version()
     if not hasattr(arguments, "run"):
         root.print_help()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from verdazul.client.connection import Connection
 from verdazul.client.tree import upload_files
 from verdazul.client.uploads import Files, Place, looks, refuse_changed, unreadable, upload
 from verdazul.client.workspace import Resource, Workspace
@@ -58,10 +59,12 @@ def pack_code(folder: Path) -> Parcel:
 
 def pack_model(path: Path, *, name: str = "", version: str = "") -> Parcel:
     """Take a model's file, or its folder under its own name, as scripts expect to find it."""
-    files: Files = [(path.name, path)]
-    if path.is_dir():
-        files = [(f"{path.name}/{inner}", file) for inner, file in upload_files(path)]
-    return _packed("models", f"model {path.name}", files, name=name, version=version)
+    return _packed("models", f"model {path.name}", _files(path), name=name, version=version)
+
+
+def pack_data(path: Path) -> Parcel:
+    """Take a file, or a folder under its own name."""
+    return _packed("data", f"data {path.name}", _files(path))
 
 
 def register_code(workspace: Workspace, parcel: Parcel, *, telling: Telling) -> str:
@@ -95,6 +98,31 @@ def register_environment(workspace: Workspace, environment: InlineEnvironment) -
     return str(workspace.asset("environments", name, version).put(body).body["id"])
 
 
+def send_parcel(connection: Connection, place: Place, parcel: Parcel, *, telling: Telling) -> None:
+    """Send all files. Raises UserError when one changed meanwhile."""
+    total = sum(size for _, size, _ in parcel.before)
+    count = len(parcel.files)
+    telling.happened(
+        f"{parcel.what}: uploading {count} file{'s' * (count != 1)}, {size_text(total)}"
+    )
+
+    def moving(sent: int, of: int) -> None:
+        telling.moving(f"{parcel.what}: {size_text(sent)} of {size_text(of)}")
+
+    try:
+        upload(connection, place, parcel.files, on_bytes=moving)
+    except VerdazulError:
+        refuse_changed(parcel.before, parcel.files)  # says more than a broken connection
+        raise
+    refuse_changed(parcel.before, parcel.files)
+
+
+def _files(path: Path) -> Files:
+    if not path.is_dir():
+        return [(path.name, path)]
+    return [(f"{path.name}/{inner}", file) for inner, file in upload_files(path)]
+
+
 def _registered(
     workspace: Workspace, parcel: Parcel, body: Callable[[str], dict[str, Any]], telling: Telling
 ) -> str:
@@ -105,7 +133,7 @@ def _registered(
         return known
     asset = workspace.asset(parcel.kind, name, _free_version(workspace, parcel, name))
     place = _place(asset)
-    _send(workspace, place, parcel, telling)
+    send_parcel(workspace.connection, place, parcel, telling=telling)
     return str(asset.put(body(place.uri)).body["id"])
 
 
@@ -163,24 +191,6 @@ def _place(asset: Resource) -> Place:
     reference = answer.body["blobReferenceForConsumption"]
     signature = str(reference["credential"]["sasUri"]).partition("?")[2]
     return Place(str(reference["blobUri"]).rstrip("/"), signature)
-
-
-def _send(workspace: Workspace, place: Place, parcel: Parcel, telling: Telling) -> None:
-    total = sum(size for _, size, _ in parcel.before)
-    count = len(parcel.files)
-    telling.happened(
-        f"{parcel.what}: uploading {count} file{'s' * (count != 1)}, {size_text(total)}"
-    )
-
-    def moving(sent: int, of: int) -> None:
-        telling.moving(f"{parcel.what}: {size_text(sent)} of {size_text(of)}")
-
-    try:
-        upload(workspace.connection, place, parcel.files, on_bytes=moving)
-    except VerdazulError:
-        refuse_changed(parcel.before, parcel.files)  # says more than a broken connection
-        raise
-    refuse_changed(parcel.before, parcel.files)
 
 
 def size_text(count: float) -> str:

@@ -94,6 +94,20 @@ class Workspace:
         """Name one version of a code, model or environment (`kind`: codes, ...)."""
         return self._at(kind, name, "versions", version)
 
+    def asset_kind(self, kind: str) -> Resource:
+        """Name all assets of a kind."""
+        return self._at(kind)
+
+    def asset_container(self, kind: str, name: str) -> Resource:
+        """Name what all versions of it have in common."""
+        return self._at(kind, name)
+
+    def datastores(self) -> Resource:
+        return self._at("datastores")
+
+    def datastore(self, name: str) -> Resource:
+        return self._at("datastores", name)
+
     def asset_versions(self, kind: str, name: str) -> Resource:
         """Name all versions of it."""
         return self._at(kind, name, "versions")

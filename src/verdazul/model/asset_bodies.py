@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verdazul.model.assets import InlineEnvironment, InlineModel, OsType
+from verdazul.model.assets import InlineData, InlineEnvironment, InlineModel, OsType
 from verdazul.model.wire import Row, Table, read, validated, words, write
 
 HASH_VERSION = "verdazul-tree-1"
@@ -19,6 +19,11 @@ def model_to_arm(spec: InlineModel, uri: str) -> dict[str, object]:
     """The body of a model version whose files are at `uri`."""
     body = write({**spec.to_mapping(), "path": uri}, _MODEL)
     return _marked(body, is_anonymous=spec.name is None)
+
+
+def data_to_arm(spec: InlineData, uri: str) -> dict[str, object]:
+    """The body of a data version whose content is at `uri`."""
+    return _marked(write({**spec.to_mapping(), "path": uri}, _DATA), is_anonymous=spec.name is None)
 
 
 def environment_to_arm(spec: InlineEnvironment) -> dict[str, object]:
@@ -45,6 +50,17 @@ _MODEL = Table(
     rows=(
         Row("properties.modelType", "type"),
         Row("properties.modelUri", "path"),
+        Row("properties.description", "description"),
+        Row("properties.tags", "tags"),
+        Row("properties.properties", "properties"),
+        Row("properties.stage", "stage"),
+    )
+)
+
+_DATA = Table(
+    rows=(
+        Row("properties.dataType", "type"),
+        Row("properties.dataUri", "path"),
         Row("properties.description", "description"),
         Row("properties.tags", "tags"),
         Row("properties.properties", "properties"),

@@ -32,6 +32,14 @@ class ModelType(StrEnum):
     TRITON = "triton_model"
 
 
+class DataType(StrEnum):
+    """What a data asset's path leads to."""
+
+    FILE = "uri_file"
+    FOLDER = "uri_folder"
+    TABLE = "mltable"
+
+
 class OsType(StrEnum):
     """What an image runs on."""
 
@@ -65,6 +73,19 @@ class InlineModel(Declared):
     version: Filled | None = None
     path: Filled
     type: Annotated[ModelType, choice(ModelType)] = ModelType.CUSTOM
+    description: Text | None = None
+    tags: TextMap = Field(default_factory=dict)
+    properties: TextMap = Field(default_factory=dict)
+    stage: Text | None = None
+
+
+class InlineData(Declared):
+    """Data to be registered. `path` is absolute, or an address."""
+
+    name: Filled | None = None
+    version: Filled | None = None
+    path: Filled
+    type: Annotated[DataType, choice(DataType)] = DataType.FOLDER
     description: Text | None = None
     tags: TextMap = Field(default_factory=dict)
     properties: TextMap = Field(default_factory=dict)

@@ -46,6 +46,33 @@ def deployment_entity(resource: Mapping[str, object]) -> dict[str, object]:
     return _tidy(entity)
 
 
+_WORDS = {
+    "modelUri": "path",
+    "modelType": "type",
+    "dataUri": "path",
+    "dataType": "type",
+    "datastoreType": "type",
+}
+
+
+def asset_entity(resource: Mapping[str, object]) -> dict[str, object]:
+    """A version of a model, environment or data, or (without a version) all of a name."""
+    properties = _object(resource.get("properties"))
+    system = _object(resource.get("systemData"))
+    name, _, version = str(resource.get("id")).partition("/versions/")
+    return _tidy(
+        {
+            "properties": {},
+            **{_WORDS.get(word) or _snake(word): value for word, value in properties.items()},
+            "tags": properties.get("tags") or {},
+            "creation_context": {_snake(word): value for word, value in system.items()} or None,
+            **_identified(resource),
+            "name": name.rpartition("/")[2],
+            "version": version or None,
+        }
+    )
+
+
 def workspace_entity(resource: Mapping[str, object]) -> dict[str, object]:
     """A workspace as people see it; keys are sorted."""
     properties = _object(resource.get("properties"))

@@ -10,11 +10,7 @@ import ast
 import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
-
-from pydantic import ValidationError
 
 from verdazul.model.assets import is_address, is_reference
 from verdazul.model.conda import CondaSource, conda_text, requirements_conda
@@ -24,12 +20,10 @@ from verdazul.model.document import read_document
 from verdazul.model.endpoint import EndpointSpec
 from verdazul.model.errors import Problem, UserError
 from verdazul.model.files import existing, existing_folder, read_bytes, read_file
-from verdazul.model.overrides import Overrides
-from verdazul.model.problems import problems_of, refuse, unknown_key
+from verdazul.model.problems import refuse, unknown_key
 from verdazul.model.show import Key, dotted, shown
+from verdazul.model.source import Source, name_it, opened, override, resolve, spec_of
 from verdazul.model.supported import refuse_unsupported
-
-_Spec = TypeVar("_Spec", bound=Declared)
 
 
 def load_endpoint(
@@ -42,9 +36,9 @@ def load_endpoint(
     force_string: bool = False,
 ) -> EndpointSpec:
     """The endpoint that a YAML file and flags describe. Raises UserError naming file:line."""
-    source = _opened(path)
-    _override(source, sets=sets, adds=adds, removes=removes, force_string=force_string)
-    _named(source, name=name)
+    source = opened(path)
+    override(source, sets=sets, adds=adds, removes=removes, force_string=force_string)
+    name_it(source, name=name)
     return _endpoint(source)
 
 
@@ -59,9 +53,9 @@ def load_deployment(
     force_string: bool = False,
 ) -> DeploymentSpec:
     """The deployment that a YAML file and flags describe. Raises UserError naming file:line."""
-    source = _opened(path)
-    _override(source, sets=sets, adds=adds, removes=removes, force_string=force_string)
-    _named(source, name=name, endpoint_name=endpoint_name)
+    source = opened(path)
+    override(source, sets=sets, adds=adds, removes=removes, force_string=force_string)
+    name_it(source, name=name, endpoint_name=endpoint_name)
     return _deployment(source)
 
 
@@ -74,8 +68,8 @@ def endpoint_from_mapping(
     force_string: bool = False,
 ) -> EndpointSpec:
     """The same without a file: for flags alone, or for a stored spec (`to_mapping`) and flags."""
-    source = _Source("the endpoint", copy.deepcopy(dict(mapping)), Path())
-    _override(source, sets=sets, adds=adds, removes=removes, force_string=force_string)
+    source = Source("the endpoint", copy.deepcopy(dict(mapping)), Path())
+    override(source, sets=sets, adds=adds, removes=removes, force_string=force_string)
     return _endpoint(source)
 
 
@@ -89,8 +83,8 @@ def deployment_from_mapping(
     force_string: bool = False,
 ) -> DeploymentSpec:
     """The same without a file; relative paths start at `base`."""
-    source = _Source("the deployment", copy.deepcopy(dict(mapping)), base)
-    _override(source, sets=sets, adds=adds, removes=removes, force_string=force_string)
+    source = Source("the deployment", copy.deepcopy(dict(mapping)), base)
+    override(source, sets=sets, adds=adds, removes=removes, force_string=force_string)
     return _deployment(source)
 
 
@@ -146,60 +140,7 @@ def read_conda(conda: object, *, base: Path, where: Callable[[Key], str] = lambd
     return conda_text(document.tree, CondaSource(placed, file.parent))
 
 
-@dataclass(slots=True)
-class _Source:
-    """What is to become a spec, and where each of its keys was written."""
-
-    subject: str
-    tree: dict[str, object]
-    base: Path
-    lines: dict[Key, int] = field(default_factory=dict)
-    flags: dict[Key, str] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-
-    def where(self, key: Key) -> str:
-        """The flag or the line that wrote a key, or what it is in."""
-        below = next((flag for set_, flag in self.flags.items() if set_[: len(key)] == key), "")
-        if below and key and key not in self.lines:
-            return below
-        for length in range(len(key), -1, -1):
-            if key[:length] in self.flags:
-                return self.flags[key[:length]]
-            if key[:length] in self.lines:
-                return f"{self.subject}:{self.lines[key[:length]]}"
-        return ""
-
-
-def _opened(path: Path) -> _Source:
-    document = read_document(read_file(path), str(path))
-    return _Source(
-        str(path), document.tree, path.parent, document.lines, problems=document.problems
-    )
-
-
-def _override(
-    source: _Source,
-    *,
-    sets: Sequence[str],
-    adds: Sequence[Sequence[str]],
-    removes: Sequence[Sequence[str]],
-    force_string: bool,
-) -> None:
-    overrides = Overrides(sets=sets, adds=adds, removes=removes, force_string=force_string)
-    source.flags.update(overrides.apply(source.tree).flags)
-    for changed in source.flags:
-        for key in [key for key in source.lines if key[: len(changed)] == changed]:
-            del source.lines[key]
-
-
-def _named(source: _Source, **names: str | None) -> None:
-    for key, name in names.items():
-        if name is not None:
-            source.tree[key] = name
-            source.flags[key,] = f"--{key.replace('_', '-')} {name}"
-
-
-def _endpoint(source: _Source) -> EndpointSpec:
+def _endpoint(source: Source) -> EndpointSpec:
     if "endpoint_name" in source.tree:
         source.problems.append(
             Problem(
@@ -210,70 +151,41 @@ def _endpoint(source: _Source) -> EndpointSpec:
             )
         )
         raise refuse(source.problems[-1:], source.subject)
-    spec = _spec(EndpointSpec, source)
+    spec = spec_of(EndpointSpec, source)
     refuse_unsupported(spec, where=source.where)
     return spec
 
 
-def _deployment(source: _Source) -> DeploymentSpec:
+def _deployment(source: Source) -> DeploymentSpec:
     tree = source.tree
-    _resolve(source, ("code_configuration", "code"), is_reference, existing_folder)
-    _resolve(source, ("model", "path"), is_address, existing)
+    resolve(source, ("code_configuration", "code"), is_reference, existing_folder)
+    resolve(source, ("model", "path"), is_address, existing)
     environment = tree.get("environment")
     if isinstance(environment, dict):
-        _take_conda(source, environment)
-    spec = _spec(DeploymentSpec, source)
+        take_conda(source, environment, at=("environment",), model=DeploymentSpec)
+    spec = spec_of(DeploymentSpec, source)
     refuse_unsupported(spec, where=source.where)
     _script_exists(spec, source)
     return spec
 
 
-def _spec(model: type[_Spec], source: _Source) -> _Spec:
-    source.tree.pop("$schema", None)
-    try:
-        spec = model.model_validate(source.tree)
-    except ValidationError as error:
-        problems = problems_of(error, model, where=source.where)
-        raise refuse([*source.problems, *problems], source.subject) from None
-    if source.problems:
-        raise refuse(source.problems, source.subject)
-    return spec
-
-
-def _resolve(
-    source: _Source,
-    key: tuple[str, str],
-    is_elsewhere: Callable[[str], bool],
-    find: Callable[..., Path],
+def take_conda(
+    source: Source, environment: dict[str, object], *, at: tuple[str, ...], model: type[Declared]
 ) -> None:
-    """Make a local path absolute, in place; what is not a path at all is left to validation."""
-    parent = source.tree.get(key[0])
-    text = parent.get(key[1]) if isinstance(parent, dict) else None
-    if not isinstance(parent, dict) or not isinstance(text, str) or not text.strip():
-        return
-    if is_elsewhere(text):
-        return
-    try:
-        parent[key[1]] = str(find(text, source.base, dotted(key), where=source.where(key)))
-    except UserError as error:
-        source.problems.append(error.problem)
-
-
-def _take_conda(source: _Source, environment: dict[str, object]) -> None:
-    """Replace `conda_file` by its text."""
-    key = ("environment", "conda_text")
+    """Replace the `conda_file` of an environment, which is `at` that key, by its text."""
+    key = (*at, "conda_text")
     if "conda_text" in environment and source.where(key):
         # Our own word: right in a stored spec, unknown where a person writes.
         del environment["conda_text"]
         source.problems.append(
-            unknown_key(key, DeploymentSpec, where=source.where(key), written=dotted(key))
+            unknown_key(key, model, where=source.where(key), written=dotted(key))
         )
     if "conda_file" not in environment:
         return
     conda = environment.pop("conda_file")
 
     def where(key: Key) -> str:
-        return source.where(("environment", "conda_file", *key))
+        return source.where((*at, "conda_file", *key))
 
     try:
         environment["conda_text"] = read_conda(conda, base=source.base, where=where)
@@ -281,7 +193,7 @@ def _take_conda(source: _Source, environment: dict[str, object]) -> None:
         source.problems += error.problem.details or [error.problem]
 
 
-def _script_exists(spec: DeploymentSpec, source: _Source) -> None:
+def _script_exists(spec: DeploymentSpec, source: Source) -> None:
     configuration = spec.code_configuration
     if configuration is None or is_reference(configuration.code):
         return

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from verdazul.cli import configure, grammar, main, online_deployment, online_endpoint, workspace
+from verdazul.cli import configure, grammar, main, role
 from verdazul.cli.az import account, extension, group, shim
 from verdazul.model.errors import UserError
 
@@ -45,16 +45,17 @@ def parser() -> grammar.Parser:
         parents=[grammar.global_flags()],
         add_help=False,
     )
-    root.add_argument("--version", action="store_true", help="show the version and exit")
+    root.add_argument(
+        "--version", dest="tell_version", action="store_true", help="show the version and exit"
+    )
     groups: Any = root.add_subparsers(dest="group", metavar="GROUP", parser_class=grammar.Parser)
     ml = grammar.add_noun(groups, "ml", "Manage online endpoints.")
-    online_endpoint.register(ml)
-    online_deployment.register(ml)
-    workspace.register(ml)
+    main.register_ml(ml)
     account.register(groups)
     extension.register(groups)
     group.register(groups)
-    configure.register(groups, program="az")
+    role.register(groups)
+    configure.register(groups)
     return root
 
 
