@@ -64,6 +64,13 @@ class Settings:
     log_files: int = field(
         default=3, metadata={"least": 1, "doc": "rotated files kept for each log"}
     )
+    traffic_log: str = field(
+        default="on",
+        metadata={
+            "choices": ("on", "off"),
+            "doc": "a JSON row for each request to an endpoint, in logs/traffic.jsonl",
+        },
+    )
     events_kept: int = field(
         default=1000, metadata={"least": 1, "doc": "events kept for each endpoint"}
     )

@@ -23,9 +23,19 @@ def admin_socket(number: int = 1) -> str:
 
 
 def bootstrap(
-    host: str, port: int, *, tls: Tls | None = None, number: int = 1, is_shared: bool = False
+    host: str,
+    port: int,
+    *,
+    tls: Tls | None = None,
+    number: int = 1,
+    is_shared: bool = False,
+    is_logged: bool = True,
 ) -> str:
-    """The JSON text of Envoy's bootstrap. `is_shared`: another process listens there too."""
+    """The JSON text of Envoy's bootstrap.
+
+    `is_shared`: another process listens there too; `is_logged`: each request leaves a row.
+    """
+    public = listener(host, port, tls or Tls(), is_shared=is_shared, is_logged=is_logged)
     source = {"path": "gateway/cds/cds.json", "watched_directory": {"path": "gateway/cds"}}
     config = {
         "node": {"id": "verdazul", "cluster": "verdazul"},
@@ -34,7 +44,7 @@ def bootstrap(
             "cds_config": {"resource_api_version": "V3", "path_config_source": source}
         },
         "static_resources": {
-            "listeners": [listener(host, port, tls or Tls(), is_shared=is_shared)],
+            "listeners": [public],
             "clusters": [control_cluster(CONTROL_SOCKET)],
         },
         "overload_manager": {"resource_monitors": [_most_connections()]},

@@ -51,11 +51,13 @@ class EnvoyDataPlane:
         processes: int = 1,
         drain_seconds: int = 600,
         look_seconds: float = 5.0,
+        is_logged: bool = True,
     ) -> None:
         """`wrap` makes the command that runs an Envoy and keeps its output in home/logs.
 
         `drain_seconds`: how long an Envoy that was replaced may end what it holds;
-        `look_seconds`: how often certificates and the port are looked at.
+        `look_seconds`: how often certificates and the port are looked at; `is_logged`: each
+        request to an endpoint leaves a row on Envoy's stdout.
         """
         self._home = home
         self._turn = asyncio.Lock()
@@ -74,7 +76,14 @@ class EnvoyDataPlane:
                 host,
                 port,
                 concurrency,
-                bootstrap(host, port, tls=tls, number=number, is_shared=processes > 1),
+                bootstrap(
+                    host,
+                    port,
+                    tls=tls,
+                    number=number,
+                    is_shared=processes > 1,
+                    is_logged=is_logged,
+                ),
                 home / "logs" / f"envoy{suffix(number)}.txt",
                 wrap,
                 number,

@@ -256,6 +256,7 @@ local function admit(handle)
   end
   local headers, metadata = handle:headers(), handle:streamInfo():dynamicMetadata()
   metadata:set("verdazul", "endpoint", endpoint)
+  metadata:set("verdazul", "path", headers:get(":path"):match("^[^?]*"):sub(1, 300))
   keep_client_request_id(handle, headers)
   local credential = credential_of(headers:get("authorization") or "")
   headers:remove("authorization")

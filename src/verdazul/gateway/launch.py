@@ -17,6 +17,8 @@ from verdazul.gateway.hot_restart import Lineage
 
 EXECUTABLE = str(Path(envoy.__file__).parent / "_bin" / "envoy")
 
+FLUSH_MS = "500"  # of rows of the traffic log; Envoy's own default is ten seconds
+
 Wrap = Callable[[list[str], str], list[str]]
 """From a command and the name of its log to the command that keeps its output there."""
 
@@ -58,7 +60,8 @@ class Launch:
 
     def _command(self) -> list[str]:
         options = ["-c", str(self._bootstrap_file), "--concurrency", str(self.concurrency)]
-        return [EXECUTABLE, *options, "--log-level", "warning"]
+        flush = ["--file-flush-interval-msec", FLUSH_MS]
+        return [EXECUTABLE, *options, *flush, "--log-level", "warning"]
 
     @property
     def where(self) -> str:

@@ -12,6 +12,7 @@ import socket
 from dataclasses import dataclass
 
 from verdazul.gateway import auth
+from verdazul.gateway.access_log import traffic_log
 from verdazul.gateway.resources import REASON_HEADER, ROUTES, Json
 from verdazul.gateway.tls import Tls, transport
 from verdazul.model.errors import UserError
@@ -19,6 +20,7 @@ from verdazul.model.errors import UserError
 STAT_PREFIX = "public"
 UPSTREAM_MARK = "x-verdazul-upstream"
 _TYPE = "type.googleapis.com/envoy.extensions."
+_MANAGER = "envoy.filters.network.http_connection_manager"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,10 @@ CODES = {
 }
 
 
-def listener(host: str, port: int, tls: Tls, *, is_shared: bool = False) -> Json:
-    """Envoy's Listener. One socket for all workers.
+def listener(
+    host: str, port: int, tls: Tls, *, is_shared: bool = False, is_logged: bool = True
+) -> Json:
+    """Envoy's Listener. One socket for all workers; `is_logged`: each request leaves a row.
 
     With SO_REUSEPORT a second Envoy could share the port and steal requests unnoticed; only two
     gateway processes of one home do so, and look for strangers (listening.py).
@@ -107,7 +111,7 @@ def listener(host: str, port: int, tls: Tls, *, is_shared: bool = False) -> Json
         "filter_chains": [
             {
                 **transport(tls),
-                "filters": [_typed("envoy.filters.network.http_connection_manager", _http())],
+                "filters": [_typed(_MANAGER, _http() | _logs(is_logged=is_logged))],
             }
         ],
     }
@@ -155,6 +159,10 @@ def _http() -> Json:
         "local_reply_config": local_replies(),
         "http_filters": [*auth.filters(), _router()],
     }
+
+
+def _logs(*, is_logged: bool) -> Json:
+    return {"access_log": [traffic_log(_of_endpoint)]} if is_logged else {}
 
 
 def _guids() -> Json:
