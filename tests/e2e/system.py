@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -34,6 +35,12 @@ def run(raw_data):
 """
 
 CONDA = "dependencies:\n- python=3.11\n- pip\n"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,9 @@ class System:
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     def up(self) -> None:
-        self.run("up", "--detach")
+        """On a port of its own: all that start at the same time would take the usual one."""
+        is_first = not (self.home / "address.json").exists()
+        self.run("up", "--detach", *(("--port", str(free_port())) if is_first else ()))
 
     def down(self) -> None:
         self.run("down")
