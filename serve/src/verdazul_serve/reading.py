@@ -182,14 +182,15 @@ class Reader:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completes."""
-        self._head_bytes += len(data) if self.stage in {Stage.IDLE, Stage.HEAD} else 0
+        self._bytes_since += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._refuse(400, "this server speaks HTTP/1.1 only; send no Upgrade or CONNECT")
         except httptools.HttpParserError as error:
             self._refuse(400, f"not a valid HTTP/1.1 request: {error}")
-        if self.stage is Stage.HEAD and self._head_bytes > self._max_header_bytes:
+        is_within = self.stage in {Stage.HEAD, Stage.BODY}
+        if is_within and self._bytes_since > self._max_header_bytes:
             self._refuse_head()
         events, self._events = self._events, []
         return events
@@ -202,9 +203,11 @@ class Reader:
         self._target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.stage is Stage.HEAD:  # later ones are trailers, which nobody asked for
+        self._size += len(name) + len(value) + 4
+        if self.stage is Stage.HEAD:
             self._pairs.append((name.lower(), value.rstrip(b" \t")))
-            self._size += len(name) + len(value) + 4
+        elif self._size > self._max_header_bytes:  # a trailer, which nobody asked for
+            self._refuse_head()
 
     def on_headers_complete(self) -> None:
         if self.stage is not Stage.HEAD:
@@ -212,16 +215,20 @@ class Reader:
         self._http11 = self._parser.get_http_version() == "1.1"
         self._keep_alive = self._parser.should_keep_alive()
         self.stage = Stage.BODY
+        self._bytes_since = 0
         self._check_head()
 
     def on_body(self, part: bytes) -> None:
         if self.stage is not Stage.BODY:
             return
-        self._body_bytes += len(part)
-        if self._body_bytes > self._max_body_bytes:
+        self._bytes_since = 0
+        if len(self._body) + len(part) > self._max_body_bytes:
             self._refuse_body(f"more than {self._max_body_bytes}")
-            return
-        self._body.append(part)
+        elif self._body:
+            self._body = self._body if isinstance(self._body, bytearray) else bytearray(self._body)
+            self._body += part
+        else:
+            self._body = part
 
     def on_message_complete(self) -> None:
         if self.stage is not Stage.BODY:
@@ -233,7 +240,7 @@ class Reader:
             self._parser.get_method().decode("ascii"),
             self._target.decode("latin-1"),
             self._pairs,
-            self._body[0] if len(self._body) == 1 else b"".join(self._body),
+            bytes(self._body),
             http11=self._http11,
             keep_alive=self._keep_alive,
         )
@@ -242,12 +249,11 @@ class Reader:
         self._reset()
 
     def _reset(self) -> None:
-        self._head_bytes = 0
+        self._bytes_since = 0  # the head began, it ended, or the last of the body came
         self._size = 0
         self._target = b""
         self._pairs: list[tuple[bytes, bytes]] = []
-        self._body: list[bytes] = []
-        self._body_bytes = 0
+        self._body: bytes | bytearray = b""
 
     def _check_head(self) -> None:
         if len(self._target) + self._size > self._max_header_bytes:

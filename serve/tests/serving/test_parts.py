@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +69,34 @@ def test_a_trailer_never_becomes_a_header_of_the_next_request() -> None:
     assert isinstance(first, Request)
     assert isinstance(second, Request)
     assert (first.header("evil"), second.headers) == (None, (("host", "x"),))
+
+
+@pytest.mark.parametrize("piece", [b"0\r\nX: " + b"y" * 50, b"0\r\n" + b"A: b\r\n" * 10, b"3;a=b"])
+def test_trailers_and_extensions_of_chunks_are_held_to_the_limit_of_headers(piece: bytes) -> None:
+    head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    more = piece[-6:]
+
+    whole = read([head + piece + more * 50 + b"\r\n\r\n"])
+    cut_up = read([head, piece, *[more] * 50, b"\r\n\r\n"])
+
+    assert [getattr(event, "status", None) for event in cut_up] == [431]
+    assert piece.startswith(b"3") or whole == cut_up
+
+
+def test_a_body_in_tiny_chunks_takes_no_more_memory_than_in_one() -> None:
+    chunks = b"2\r\nab\r\n" * 100_000
+    reader = Reader(max_header_bytes=200, max_body_bytes=10**6)
+    tracemalloc.start()
+    reader.feed(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for start in range(0, len(chunks), 7000):
+        reader.feed(chunks[start : start + 7000])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    (request,) = reader.feed(b"0\r\n\r\n")
+    assert isinstance(request, Request)
+    assert request.body == b"ab" * 100_000
+    assert peak < 2 * len(request.body)
 
 
 @given(st.lists(st.floats(0, 1000), max_size=30))
