@@ -24,7 +24,6 @@ MODULES = sorted(
 URL = re.compile(r"\bhttps?://(?:[^\s/@'\"]*@)?([a-zA-Z0-9.-]+)")
 # Hosts of schemas, licences and manuals; test data. Names of package indexes never belong here.
 KNOWN_HOSTS = {
-    "ml.azure.com",  # the audience of Azure's tokens
     "azuremlschemas.azureedge.net",
     "docs.astral.sh",
     "jmespath.org",
