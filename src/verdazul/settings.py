@@ -39,6 +39,14 @@ class Settings:
         default=1.0,
         metadata={"least": 0.0, "doc": "seconds between un-routing an instance and its SIGTERM"},
     )
+    instance_drain_seconds: float = field(
+        default=180.0,
+        metadata={
+            "least": 0.0,
+            "doc": "longest time that an instance may end what it holds once it was told to go; "
+            "never less than the request timeout it was started with",
+        },
+    )
     start_attempts: int = field(
         default=3,
         metadata={"least": 1, "doc": "failed starts of one instance before its operation fails"},

@@ -176,6 +176,23 @@ def test_failed_liveness_ends_the_instance_and_says_so(tmp_path: Path) -> None:
     in_world(tmp_path, test)
 
 
+@pytest.mark.azure(72)
+def test_hung_instance_is_ended_soon_however_long_it_might_drain(tmp_path: Path) -> None:
+    async def test(world: ProcessWorld) -> None:
+        soon = replace(QUICK, initial_delay=10, timeout=1)
+        patient = replace(world.launch(), grace_seconds=3600.0, liveness=soon)
+        await world.compute.start(A, patient, attempt=1)
+        await reach(world, A, Phase.READY)
+
+        await world.hang(A)
+
+        dead = await reach(world, A, Phase.EXITED)
+        assert dead.exit is not None
+        assert "liveness probe" in dead.exit.problem.message
+
+    in_world(tmp_path, test)
+
+
 def test_flood_of_output_stays_within_its_bounds(tmp_path: Path) -> None:
     async def test(world: ProcessWorld) -> None:
         world.real._log_bytes, world.real._log_files = 50_000, 2

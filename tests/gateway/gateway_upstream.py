@@ -17,13 +17,17 @@ NO_CONTENT = 204
 
 @dataclass
 class Upstream:
-    """Answers by path; see `_reply`. `active` and `most_active` count requests it holds."""
+    """Answers by path; see `_reply`. `active` and `most_active` count requests it holds.
+
+    One that `is_broken` breaks off whatever it gets.
+    """
 
     name: str
     home: Path
     served: int = 0
     active: int = 0
     most_active: int = 0
+    is_broken: bool = False
     release: asyncio.Event = field(default_factory=asyncio.Event)
     paths: list[str] = field(default_factory=list)
     seen: list[dict[str, str]] = field(default_factory=list)
@@ -77,11 +81,11 @@ class Upstream:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
+        if self.is_broken or path == "/drop":
+            raise ConnectionResetError
         if path == "/wait":
             await asyncio.wait_for(self.release.wait(), SECONDS)
             _answer(writer, 200, self.name.encode())
-        elif path == "/drop":
-            raise ConnectionResetError
         elif path == "/garbage":
             writer.write(b"this is not HTTP\r\n\r\n")
         elif path == "/stream":

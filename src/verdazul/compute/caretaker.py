@@ -19,6 +19,7 @@ from verdazul.ports import Clock
 from verdazul.processes import ProcessRecord
 
 _SHIM_MARGIN_SECONDS = 5.0
+_SICK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,16 @@ class Caretaker:
         if not (self._folder.marker("stopping") or self._folder.marker("verdict")):
             await self._told_to_end.wait()
         processes.send(shim, signal.SIGTERM)
-        launch = self._folder.launch()
-        await asyncio.sleep((launch.grace_seconds if launch else 0) + _SHIM_MARGIN_SECONDS)
+        await asyncio.sleep(self._seconds_to_end())
         processes.send(shim, signal.SIGKILL)  # the kernel then kills the process
+
+    def _seconds_to_end(self) -> float:
+        """Its grace, unless it was given up: its successor waits for its end."""
+        launch = self._folder.launch()
+        grace = launch.grace_seconds if launch else 0.0
+        if self._folder.marker("verdict"):
+            return min(grace, _SICK_SECONDS)
+        return grace + _SHIM_MARGIN_SECONDS
 
     async def _probe(self) -> None:
         launch = self._folder.launch()

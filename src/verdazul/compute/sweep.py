@@ -20,7 +20,7 @@ from verdazul.processes import ProcessRecord
 
 _ROUNDS = 20
 _MARGIN_SECONDS = 5.0
-_DEFAULT_GRACE_SECONDS = 10.0
+_LAST_SECONDS = 10.0
 _BIRTH_SECONDS = 30.0
 _BIRTH_PAUSE = 0.01
 
@@ -57,7 +57,8 @@ async def living_shim(folder: Folder) -> ProcessRecord | None:
 async def stop_all(home: Path) -> tuple[InstanceId, ...]:
     """End every instance of a home without its control plane; returns those that were running.
 
-    SIGTERM to all at once, each its own grace, then SIGKILL; nothing of them stays but their logs.
+    SIGTERM to all at once, SIGKILL soon after: the gateway went first, so nobody waits for an
+    answer any more. Nothing of them stays but their logs.
     """
     async with asyncio.TaskGroup() as group:
         ended = {f.id: group.create_task(_stop(f)) for f in folders(home)}
@@ -67,7 +68,7 @@ async def stop_all(home: Path) -> tuple[InstanceId, ...]:
 async def _stop(folder: Folder) -> bool:
     folder.mark("stopping", since=0.0)  # should we die now, the next start goes on
     launch = folder.launch()
-    grace = launch.grace_seconds if launch else _DEFAULT_GRACE_SECONDS
+    grace = min(launch.grace_seconds, _LAST_SECONDS) if launch else _LAST_SECONDS
     was_running = False
     await living_shim(folder)  # one that is not yet written down would go on without its folder
     for record in folder.processes():  # the shim; its child only where the shim was killed

@@ -18,7 +18,7 @@ from verdazul.model.skus import instance_type
 _log = logging.getLogger(__name__)
 
 GRACE_MARGIN_SECONDS = 5.0
-"""Above the request timeout: what a request may still need to end by itself."""
+"""Above what requests may take: for ending workers, once their time is over."""
 
 
 async def perform(
@@ -46,10 +46,14 @@ async def perform(
     await world.store.commit(_event(world, action))
 
 
-def grace(record: DeploymentRecord | None) -> float:
-    """Seconds between SIGTERM and SIGKILL: a request in flight may use up its timeout."""
+def grace(record: DeploymentRecord | None, drain_seconds: float) -> float:
+    """Seconds between SIGTERM and SIGKILL: what is in flight may use up its time.
+
+    The request timeout may be raised while the instance runs, and a WebSocket has none; hence the
+    limit of our own, whose default is the longest timeout there is.
+    """
     timeout_ms = record.spec.request_settings.request_timeout_ms if record else 0
-    return timeout_ms / 1000 + GRACE_MARGIN_SECONDS
+    return max(timeout_ms / 1000, drain_seconds) + GRACE_MARGIN_SECONDS
 
 
 def _launch(world: World, bundle: Bundle, environment: Built, grace_seconds: float) -> Launch:

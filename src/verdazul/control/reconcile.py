@@ -146,7 +146,7 @@ async def _act(world: World, seen: Seen, deployment: str, endpoint: str) -> floa
             action,
             bundle=bundle,
             environment=environment if isinstance(environment, Built) else None,
-            grace_seconds=grace(record),
+            grace_seconds=grace(record, world.settings.instance_drain_seconds),
         )
     return world.clock.now() if planned.actions else planned.look_again_at
 

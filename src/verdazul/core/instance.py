@@ -122,4 +122,4 @@ class Launch:
     limits: Limits
     liveness: Probe
     readiness: Probe
-    grace_seconds: float  # between SIGTERM and SIGKILL: at least the request timeout
+    grace_seconds: float  # between SIGTERM and SIGKILL, for what is in flight

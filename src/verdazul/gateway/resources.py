@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from verdazul.core.route import Backend, DeploymentRoute, Route
-from verdazul.gateway import auth
+from verdazul.gateway import auth, balancing
 
 Json = dict[str, Any]
 
@@ -83,10 +83,11 @@ def deployment_cluster(route: Route, deployment: DeploymentRoute) -> Json:
         "name": name,
         "type": "STATIC",
         "connect_timeout": "2s",
-        "lb_policy": "LEAST_REQUEST",
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        **balancing.least_loaded(),
         "circuit_breakers": {"thresholds": [thresholds(deployment.max_requests)]},
-        "typed_extension_protocol_options": {_HTTP_OPTIONS: http1(idle_timeout="30s")},
+        "typed_extension_protocol_options": {
+            _HTTP_OPTIONS: http1(idle_timeout="30s") | balancing.no_answer_is_an_error()
+        },
         "load_assignment": load_assignment(name, deployment.backends),
     }
 
@@ -234,7 +235,7 @@ def _to(route: Route, deployment: DeploymentRoute, match: Json) -> Json:
                 "substitution": "/",
             },
             "timeout": _seconds(deployment.request_timeout_ms),
-            "retry_policy": _RETRY_WHAT_WAS_NOT_SENT,
+            "retry_policy": balancing.retry_what_was_not_sent(),
         },
         "request_headers_to_add": [
             _overwrite(QUEUE_WAIT_HEADER, str(deployment.max_queue_wait_ms)),
@@ -243,24 +244,6 @@ def _to(route: Route, deployment: DeploymentRoute, match: Json) -> Json:
         "response_headers_to_add": [_overwrite(DEPLOYMENT_HEADER, deployment.name)],
         "typed_per_filter_config": auth.per_route(route),
     }
-
-
-_RETRY_WHAT_WAS_NOT_SENT: Json = {
-    "retry_on": "connect-failure,refused-stream,reset-before-request",
-    "num_retries": 1,
-    "retry_host_predicate": [
-        {
-            "name": "envoy.retry_host_predicates.previous_hosts",
-            "typed_config": {
-                "@type": _TYPE
-                + "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
-            },
-        }
-    ],
-    # Each attempt draws a host at random; of two, five attempts would miss the other one often.
-    "host_selection_retry_max_attempts": 50,
-    "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.02s"},
-}
 
 
 def _no_such_deployment(route: Route) -> Json:

@@ -1,0 +1,67 @@
+"""What an update touches, and what it must leave alone."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from tests.control.bench import Bench
+from verdazul.control import deployments, endpoints
+from verdazul.core.records import OperationState
+from verdazul.model.deployment import RequestSettings
+from verdazul.model.endpoint import EndpointSpec
+
+
+def pids(bench: Bench) -> list[int]:
+    return [body.pid for body in bench.compute.world.bodies.values()]
+
+
+@pytest.mark.azure(63, 69, 70)
+def test_tags_timeouts_limits_and_traffic_restart_nothing() -> None:
+    async def story() -> None:
+        bench = Bench()
+        await bench.serving(blue=100)
+        before = pids(bench)
+        limits = RequestSettings(
+            request_timeout_ms=90_000, max_concurrent_requests_per_instance=7, max_queue_wait_ms=50
+        )
+        spec = (await bench.spec()).model_copy(
+            update={"request_settings": limits, "tags": {"team": "risk"}, "description": "new"}
+        )
+
+        accepted = await deployments.put_deployment(bench.world, spec)
+        await bench.settle()
+        tagged = EndpointSpec(name="credit", traffic={"blue": 0}, tags={"a": "b"})
+        await endpoints.put_endpoint(bench.world, tagged)
+        await bench.settle()
+
+        assert (await bench.ended(accepted)).state is OperationState.SUCCEEDED
+        assert pids(bench) == before
+        route = bench.gateway.published("credit")
+        assert route is not None
+        (blue,) = route.deployments
+        assert (blue.request_timeout_ms, blue.max_queue_wait_ms) == (90_000, 50)
+        assert (blue.max_requests, blue.weight) == (14, 0)
+
+    asyncio.run(story())
+
+
+@pytest.mark.azure(65, 69)
+@pytest.mark.parametrize(("limit", "least"), [(None, 180.0), (600.0, 600.0), (0.0, 5.0)])
+def test_a_timeout_raised_later_is_within_the_grace_of_what_runs(
+    limit: float | None, least: float
+) -> None:
+    async def story() -> None:
+        bench = Bench()
+        if limit is not None:
+            settings = replace(bench.settings, instance_drain_seconds=limit)
+            bench.world = replace(bench.world, settings=settings)
+        await bench.serving(blue=100)
+
+        (body,) = bench.compute.world.bodies.values()
+
+        assert body.launch.grace_seconds >= least
+
+    asyncio.run(story())
