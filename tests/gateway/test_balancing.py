@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,10 @@ async def serve(world: World, *names: str) -> list[Upstream]:
     return servers
 
 
+def holds(servers: Iterable[Upstream], number: int) -> bool:
+    return sum(server.active for server in servers) == number
+
+
 def test_requests_go_to_the_instance_that_holds_the_fewest(tmp_path: Path) -> None:
     async def test() -> None:
         async with World.open(tmp_path) as world:
@@ -28,7 +34,7 @@ def test_requests_go_to_the_instance_that_holds_the_fewest(tmp_path: Path) -> No
             async with asyncio.TaskGroup() as group:
                 for number in range(20):
                     group.create_task(world.ask("/wait"))
-                    await eventually(lambda n=number: one.active + other.active == n + 1)
+                    await eventually(partial(holds, (one, other), number + 1))
                 spread = (one.active, other.active)
                 one.release.set()
                 other.release.set()
