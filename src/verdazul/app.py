@@ -25,6 +25,7 @@ import uvicorn
 from verdazul import __version__, processes
 from verdazul.api.app import Api
 from verdazul.api.arm import Links
+from verdazul.api.identity import TOKEN_SECONDS
 from verdazul.artifacts.blobs import FolderBlobs
 from verdazul.artifacts.folder import FolderArtifacts
 from verdazul.artifacts.uploads import FolderUploads
@@ -180,7 +181,7 @@ async def _open(
             home.path,
             clock=clock,
             rotate_days=settings.signing_key_days,
-            token_seconds=settings.token_seconds,
+            token_seconds=max(settings.token_seconds, TOKEN_SECONDS),
         ),
         settings=settings,
         wake=loop.wake,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.api.door import WORKSPACE, Door, Tell, problem
+from tests.api.door import TOKEN, WORKSPACE, Door, Tell, problem
 from verdazul.control.trust import renew_trust
 from verdazul.model.roles import DATA_SCIENTIST, OWNER
 
@@ -153,5 +154,28 @@ def test_what_is_no_role_assignment_is_refused_by_name(
 
         assert problem(answer)[:2] == (status, code)
         assert await door.bench.store.role_assignments() == ()
+
+    tell(story)
+
+
+@pytest.mark.azure(39)
+def test_the_homes_owner_is_given_a_token_for_the_data_plane(tell: Tell) -> None:
+    """As `ManagedIdentityCredential` asks for it, when an endpoint is aad_token."""
+
+    async def story(door: Door) -> None:
+        async def ask(resource: str, header: str = TOKEN) -> httpx.Response:
+            asked = {"resource": resource, "api-version": "2019-08-01"}
+            headers = {"X-IDENTITY-HEADER": header}
+            return await door.client.get("/msi/token", params=asked, headers=headers)
+
+        told = (await ask("https://ml.azure.com")).json()
+        stranger = await ask("https://ml.azure.com", "a-guess")
+        elsewhere = await ask("https://vault.example")
+
+        claims = json.loads(told["access_token"])
+        assert (claims["aud"], claims["oid"]) == ("https://ml.azure.com", "owner")
+        assert told["expires_on"] == str(claims["exp"])
+        assert stranger.status_code == 401
+        assert problem(elsewhere)[:2] == (400, "InvalidResource")
 
     tell(story)

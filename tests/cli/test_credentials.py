@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.cli.arm_server import KEYS, MADE, Api
+from tests.cli.arm_server import KEYS, MADE, TOKEN, Api
 from tests.cli.conftest import Run
 
 
@@ -46,17 +46,18 @@ def test_a_token_of_an_issuer_is_taken_from_the_variable_and_asked_of_nobody(
 
 
 @pytest.mark.azure(39)
-def test_without_it_the_command_says_where_the_token_comes_from(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+def test_without_it_the_homes_owner_is_who_calls(
+    api: Api, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("VERDAZUL_ACCESS_TOKEN", raising=False)
     create(run, "aad_token")
 
     ran = run("online-endpoint", "get-credentials", "-n", "credit")
 
-    assert (ran.code, ran.out) == (1, "")
-    assert "TokenFromIssuer: get one from https://issuer.example" in ran.err
-    assert "VERDAZUL_ACCESS_TOKEN" in ran.err
+    assert ran.json == {"accessToken": "owner-token-ff66", "expiryTimeUtc": 300}
+    (asked,) = api.requests("GET", "/msi/token")
+    assert asked.query["resource"] == ["https://ml.azure.com"]
+    assert asked.headers["x-identity-header"] == TOKEN
 
 
 @pytest.mark.parametrize("text", ["a-key", "a.b.c", jwt([]), jwt({}), jwt({"exp": "soon"})])

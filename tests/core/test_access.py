@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.core.records import role_assignment, role_assignments
 
 from verdazul.core.access import PrincipalType, RoleAssignment, may_score, permitted
-from verdazul.core.trust import Identities
+from verdazul.core.trust import HOME_OWNER, Identities
 from verdazul.model.roles import BUILT_IN, DATA_SCIENTIST, OWNER, READER, SCORE, Role
 
 pytestmark = pytest.mark.azure(41)
@@ -28,7 +28,9 @@ def test_who_may_call_is_who_has_a_role_there_that_permits_it(
         scores = one.role in BUILT_IN and BUILT_IN[one.role].permits(SCORE)
         names = found.groups if one.principal_type is PrincipalType.GROUP else found.users
         assert not (here and scores) or one.principal in names
-    assert set(found.users) | set(found.groups) <= {one.principal for one in given_roles}
+    principals = {one.principal for one in given_roles}
+    assert set(found.users) | set(found.groups) <= principals | {HOME_OWNER}
+    assert HOME_OWNER in found.users
 
 
 @given(assignments)
@@ -51,8 +53,10 @@ def test_the_workspace_covers_all_endpoints_and_an_endpoint_only_itself() -> Non
     gone = role_assignment(principal="gone", role="a-role-that-was-deleted")
     given_roles = [wide, here, group, reader, gone]
 
-    assert may_score(given_roles, "credit", BUILT_IN) == Identities(("here", "wide"), ("team",))
-    assert may_score(given_roles, "other", BUILT_IN) == Identities(("wide",), ())
+    assert may_score(given_roles, "credit", BUILT_IN) == Identities(
+        (HOME_OWNER, "here", "wide"), ("team",)
+    )
+    assert may_score(given_roles, "other", BUILT_IN) == Identities((HOME_OWNER, "wide"), ())
     assert [*permitted(given_roles, "x/read", "credit", {READER.id: READER})] == [reader]
 
 

@@ -10,7 +10,7 @@ from tests.core.records import deployment, endpoint, instance, role_assignment
 from verdazul.core.instance import Instance, Phase
 from verdazul.core.records import DeploymentRecord, EndpointRecord
 from verdazul.core.route import Backend, Route, route, weight_of
-from verdazul.core.trust import Identities, OwnTokens, audience_of
+from verdazul.core.trust import HOME_OWNER, Identities, OwnTokens, audience_of
 from verdazul.model.endpoint import AuthMode
 
 SPELLINGS = {"blue": ["blue", "Blue", "BLUE"], "green": ["green", "gReen"], "red": ["red"]}
@@ -149,6 +149,6 @@ def test_one_kind_of_credential_opens_it_and_no_other(mode: AuthMode) -> None:
         == {
             AuthMode.KEY: None,
             AuthMode.AML_TOKEN: OwnTokens(audience_of("uid-7")),
-            AuthMode.AAD_TOKEN: Identities(("alice",), ()),
+            AuthMode.AAD_TOKEN: Identities((HOME_OWNER, "alice"), ()),
         }[mode]
     )

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verdazul.core.jwks import key_set, usable_keys
-from verdazul.core.trust import OWN_ISSUER, Token, audience_of
+from verdazul.core.trust import (
+    DATA_AUDIENCE,
+    HOME_DIRECTORY,
+    HOME_OWNER,
+    OWN_IDENTITIES,
+    OWN_ISSUER,
+    Token,
+    audience_of,
+    owner_claims,
+)
 
 RSA = {"kty": "RSA", "n": "nn", "e": "AQAB", "kid": "1", "alg": "RS256", "use": "sig"}
 EC = {"kty": "EC", "crv": "P-256", "x": "xx", "y": "yy"}
@@ -37,6 +46,18 @@ def test_a_token_is_for_one_endpoint_and_is_renewed_before_it_expires(at: int, l
         "nbf": at,
         "exp": at + life,
     }
+
+
+@given(st.integers(0, 2**40), st.integers(1, 10**6))
+def test_the_owners_token_is_for_the_data_plane_and_opens_no_endpoint_by_itself(
+    at: int, life: int
+) -> None:
+    claims = owner_claims("jti", at, at + life)
+
+    assert (claims["iss"], claims["aud"]) == (OWN_IDENTITIES, DATA_AUDIENCE)
+    assert f"//{HOME_DIRECTORY}/{claims['oid']}" == HOME_OWNER
+    assert claims["iss"] != Token("credit", "uid", "jti", at, at + life).claims()["iss"]
+    assert (claims["nbf"], claims["exp"]) == (at, at + life)
 
 
 def test_endpoints_of_one_name_are_told_apart() -> None:

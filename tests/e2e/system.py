@@ -148,13 +148,13 @@ instance_count: {count}
     def key(self, endpoint: str, which: str = "primaryKey") -> str:
         return str(self.run("online-endpoint", "get-credentials", "-n", endpoint).data[which])
 
-    def client(self, endpoint: str, **headers: str) -> httpx.Client:
-        """A plain client that trusts the home and knows the key."""
+    def client(self, endpoint: str, *, credential: str = "", **headers: str) -> httpx.Client:
+        """A plain client that trusts the home and knows the key, or another credential."""
         address = (self.home / "run" / "address").read_text().strip()
         return httpx.Client(
             base_url=f"{address}/api/v1/endpoint/{endpoint}/",
             verify=self.trust(),
-            headers={"Authorization": f"Bearer {self.key(endpoint)}"} | headers,
+            headers={"Authorization": f"Bearer {credential or self.key(endpoint)}"} | headers,
             timeout=30,
         )
 
@@ -178,10 +178,10 @@ instance_count: {count}
         return found
 
     @contextmanager
-    def load(self, endpoint: str, *, callers: int = 2) -> Iterator[Load]:
+    def load(self, endpoint: str, *, callers: int = 2, credential: str = "") -> Iterator[Load]:
         """Requests without pause from a few callers while the body runs."""
         load = Load()
-        with self.client(endpoint) as client:
+        with self.client(endpoint, credential=credential) as client:
             threads = [threading.Thread(target=load.call, args=(client,)) for _ in range(callers)]
             for thread in threads:
                 thread.start()

@@ -94,6 +94,11 @@ issuers:
             "lower-case",
         ),
         (
+            "issuers:\n- issuer: x\n  audiences: [a]\n  jwks_file: k\n  directory: home",
+            "InvalidValue",
+            "another word",
+        ),
+        (
             2 * "- {issuer: x, audiences: [a], jwks_file: k}\n",
             "InvalidYaml",
             "",

@@ -2,7 +2,8 @@
 
 The second kind is what `DefaultAzureCredential` gets, unmodified, by App Service's managed-identity
 protocol: it shows the home's token as IDENTITY_HEADER and is given one that expires. Such a token
-is sealed, so only we can make or read it, and it opens only what it was asked for.
+is sealed, so only we can make or read it, and it opens only what it was asked for. For Azure's data
+plane it is a signed one, by which the home's owner calls endpoints of auth_mode aad_token.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Links, Rule, problem_answer
 from verdazul.control.world import World
+from verdazul.core.trust import DATA_AUDIENCE, owner_claims
 from verdazul.model.errors import Problem, UserError, VerdazulError
 from verdazul.model.show import shown
 
@@ -73,17 +75,22 @@ class Identity:
                 )
             )
         resource = request.query_params.get("resource", "")
-        if not self._is_ours(resource):
+        now = int(self.world.clock.now())
+        expires = now + TOKEN_SECONDS
+        if self._is_ours(resource):
+            token = self.world.secrets.seal(json.dumps([_KIND, self.links.address, expires]))
+        elif resource.rstrip("/") == DATA_AUDIENCE:
+            token = self.world.signer.sign(owner_claims(self.world.ids.new(), now, expires))
+        else:
             raise UserError(
-                f"resource is {shown(resource)}; tokens are made for {self.links.address} only",
+                f"resource is {shown(resource)}; tokens are made for {self.links.address} and "
+                f"{DATA_AUDIENCE} only",
                 code="InvalidResource",
                 fix="set ARM_CLOUD_METADATA_URL as `verdazul env` prints it",
             )
-        expires = int(self.world.clock.now()) + TOKEN_SECONDS
-        sealed = self.world.secrets.seal(json.dumps([_KIND, self.links.address, expires]))
         return JSONResponse(
             {
-                "access_token": sealed,
+                "access_token": token,
                 "expires_on": str(expires),
                 "resource": resource,
                 "token_type": "Bearer",

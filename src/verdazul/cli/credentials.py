@@ -2,7 +2,7 @@
 
 key         two keys, told by the server
 aml_token   a token that the server makes each time
-aad_token   a token of an identity provider; we are given it in VERDAZUL_ACCESS_TOKEN
+aad_token   the token of an identity: in VERDAZUL_ACCESS_TOKEN, else that of the home's owner
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from verdazul.model.errors import UserError
 
 if TYPE_CHECKING:
     from verdazul.client.workspace import Resource
+
+_AUDIENCE = "https://ml.azure.com"
 
 
 def declare(commands: grammar.Subparsers[Any]) -> None:
@@ -77,14 +79,12 @@ def credentials(session: Session, endpoint: Resource) -> dict[str, Any]:
     mode = str((endpoint.get().body["properties"] or {}).get("authMode") or "Key").lower()
     if mode == "key":
         return dict(endpoint.act("listKeys").body)
-    if mode == "aadtoken" and session.access_token:
-        return _given(session.access_token)
-    try:
+    if mode == "amltoken":
         return dict(endpoint.act("token").body)
-    except UserError as error:
-        if mode == "aadtoken":
-            error.add_note(f"give the token to this command in the variable {ACCESS_TOKEN}")
-        raise
+    if session.access_token:
+        return _given(session.access_token)
+    made = endpoint.connection.owner_token(_AUDIENCE)
+    return {"accessToken": made["access_token"], "expiryTimeUtc": int(made["expires_on"])}
 
 
 def bearer(session: Session, endpoint: Resource) -> str:

@@ -104,6 +104,17 @@ class Connection:
             raise _refusal(response)
         return Answer(response.status_code, _json(response), response.headers)
 
+    def owner_token(self, resource: str) -> Mapping[str, Any]:
+        """Ask for a token of the home's owner, as a managed identity asks for its own."""
+        answer = self.request(
+            "GET",
+            "/msi/token",
+            query={"resource": resource},
+            headers={"X-IDENTITY-HEADER": self._server.token},
+        )
+        body: Mapping[str, Any] = answer.body
+        return body
+
     def follow(self, url: str) -> Answer:
         """GET a link that an answer carried; only its path counts, so no other host is asked."""
         parts = urlsplit(url)

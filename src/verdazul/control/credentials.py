@@ -9,7 +9,7 @@ from verdazul.control.endpoints import Accepted, declare, existing_endpoint, ref
 from verdazul.control.world import World
 from verdazul.core.keys import digest
 from verdazul.core.records import EndpointRecord, OperationKind
-from verdazul.core.trust import Token
+from verdazul.core.trust import DATA_AUDIENCE, Token
 from verdazul.model.endpoint import AuthMode
 from verdazul.model.errors import Retryable, UserError
 
@@ -103,8 +103,8 @@ def _refuse_without_own_tokens(world: World, record: EndpointRecord) -> None:
         )
     if mode is AuthMode.AAD_TOKEN:
         raise UserError(
-            f"Endpoint '{record.name}' takes tokens of identity providers (auth_mode aad_token), "
-            f"which are not made here: get one from {_providers(world)}",
+            f"Endpoint '{record.name}' takes tokens of identities (auth_mode aad_token), which are "
+            f"not made for an endpoint: get one from {_providers(world)}",
             code="TokenFromIssuer",
             fix="who may call it is said by `verdazul role assignment create`",
         )
@@ -115,8 +115,8 @@ def _providers(world: World) -> str:
         f"{signer.issuer} (audience {' or '.join(signer.audiences)})"
         for signer in world.issuers.signers()
     ]
-    none = f"an issuer, once {world.settings.issuers_file} in the home lists one"
-    return "; or ".join(known) or none
+    home = f"GET /msi/token?resource={DATA_AUDIENCE} (the home's owner)"
+    return "; or ".join([home, *known])
 
 
 def _replaced(pair: tuple[str, str], index: int, value: str) -> tuple[str, str]:

@@ -8,7 +8,14 @@ from __future__ import annotations
 import logging
 
 from verdazul.control.world import World
-from verdazul.core.trust import OWN_ISSUER, Signer, Trust
+from verdazul.core.trust import (
+    DATA_AUDIENCE,
+    HOME_DIRECTORY,
+    OWN_IDENTITIES,
+    OWN_ISSUER,
+    Signer,
+    Trust,
+)
 from verdazul.model.endpoint import AuthMode
 from verdazul.model.errors import VerdazulError
 
@@ -29,8 +36,10 @@ async def renew_trust(world: World) -> None:
 
 
 async def _tell(world: World) -> None:
-    own = Signer(OWN_ISSUER, world.signer.public_keys(), clock_skew_seconds=1)
-    trust = Trust(own, world.issuers.signers())
+    keys = world.signer.public_keys()
+    own = Signer(OWN_ISSUER, keys, clock_skew_seconds=1)
+    home = Signer(OWN_IDENTITIES, keys, (DATA_AUDIENCE,), 1, HOME_DIRECTORY)
+    trust = Trust(own, (home, *world.issuers.signers()))
     if trust == world.gateway.trusted():
         return
     try:
@@ -38,7 +47,7 @@ async def _tell(world: World) -> None:
     except VerdazulError as error:
         _log.warning("gateway does not trust why=%s", error.problem.message)
         raise
-    names = ", ".join(signer.issuer for signer in trust.providers) or "none"
+    names = ", ".join(signer.issuer for signer in trust.providers)
     _log.info("trust issuers=%s", names)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from verdazul.core.trust import Identities
+from verdazul.core.trust import HOME_OWNER, Identities
 from verdazul.model.names import same_name
 from verdazul.model.roles import SCORE, Role
 
@@ -44,10 +44,11 @@ class RoleAssignment:
 def may_score(
     assignments: Iterable[RoleAssignment], endpoint: str, roles: Mapping[str, Role]
 ) -> Identities:
-    """Who may call this endpoint."""
+    """Who may call this endpoint: the home's owner, and who was given a role that permits it."""
     allowed = tuple(permitted(assignments, SCORE, endpoint, roles))
     groups = {a.principal for a in allowed if a.principal_type is PrincipalType.GROUP}
     users = {a.principal for a in allowed if a.principal_type is not PrincipalType.GROUP}
+    users.add(HOME_OWNER)
     return Identities(tuple(sorted(users)), tuple(sorted(groups)))
 
 

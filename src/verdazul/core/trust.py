@@ -10,6 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 OWN_ISSUER = "urn:verdazul:tokens"
+OWN_IDENTITIES = "urn:verdazul:identities"
+HOME_DIRECTORY = "home"
+HOME_OWNER = f"//{HOME_DIRECTORY}/owner"
+"""Whoever holds the home's token: may call every endpoint, as an owner may in Azure."""
+DATA_AUDIENCE = "https://ml.azure.com"
+"""For whom Azure's clients ask a token when an endpoint is aad_token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,20 @@ Door = OwnTokens | Identities
 def audience_of(uid: str) -> str:
     """What an endpoint's own tokens are for. A new endpoint of an old name has another `uid`."""
     return f"urn:verdazul:endpoint:{uid}"
+
+
+def owner_claims(token_id: str, issued_at: int, expires_at: int) -> dict[str, object]:
+    """What a token says by which the home's owner calls endpoints of aad_token."""
+    return {
+        "iss": OWN_IDENTITIES,
+        "aud": DATA_AUDIENCE,
+        "oid": "owner",
+        "sub": "owner",
+        "jti": token_id,
+        "iat": issued_at,
+        "nbf": issued_at,
+        "exp": expires_at,
+    }
 
 
 @dataclass(frozen=True, slots=True)

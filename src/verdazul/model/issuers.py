@@ -25,6 +25,7 @@ from verdazul.model.show import Key
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 _DIRECTORY = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+_OURS = "home"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -48,6 +49,8 @@ def _directory(value: object) -> str:
     text = read_text(value)
     if text and not _DIRECTORY.fullmatch(text):
         raise must_be("lower-case letters, digits and '-', at most 32")
+    if text == _OURS:
+        raise must_be("another word: `home` has the identities that this home itself names")
     return text
 
 
