@@ -38,10 +38,10 @@ class QuickReader:
 
     def read(self, data: bytes) -> Request | None:
         """The request that `data` is; None when it takes a closer look."""
-        head, _, body = data.partition(b"\r\n\r\n")
+        head, end, body = data.partition(b"\r\n\r\n")
         start, *lines = head.split(b"\r\n")
         first = self._starts.get(start) or self._start(start)
-        if first is None or len(head) > self._most_head:
+        if first is None or not end or len(head) > self._most_head:
             return None
         known, pairs = self._known, []
         for line in lines:

@@ -110,6 +110,13 @@ BODIES = st.one_of(
     st.binary(max_size=6), st.sampled_from([b"abc", b"x" * 41, b"GET / HTTP/1.1\r\n\r\n", b"\r\n"])
 )
 
+COMMON = [
+    b'POST /score HTTP/1.1\r\nContent-Length: 3\r\n\r\n"a"',
+    b"POST /score HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n",
+    b"GET /score?a=1 HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n",
+    b"POST /score HTTP/1.1\r\nX-Name:\t\xe9 \r\ncontent-length:2\r\n\r\nab",
+]
+
 
 def read_quickly(data: bytes) -> Request | None:
     return QuickReader(max_header_bytes=MOST_HEAD, max_body_bytes=MOST_BODY).read(data)
@@ -164,6 +171,13 @@ def test_whatever_the_quick_reader_takes_the_full_one_takes_the_same_way(data: b
         assert full.fields == quick.fields
 
 
+@given(st.sampled_from(COMMON), st.data())
+def test_no_part_of_a_request_is_taken_for_one(whole: bytes, data: st.DataObject) -> None:
+    size = data.draw(st.integers(0, len(whole) - 1))
+
+    assert read_quickly(whole[:size]) is None
+
+
 @settings(max_examples=100)
 @given(st.lists(requests(), min_size=2, max_size=8))
 def test_what_it_remembers_of_one_request_never_changes_how_it_takes_another(
@@ -176,15 +190,7 @@ def test_what_it_remembers_of_one_request_never_changes_how_it_takes_another(
     assert taken == [read_quickly(data) for data in stream * 2]
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b'POST /score HTTP/1.1\r\nContent-Length: 3\r\n\r\n"a"',
-        b"POST /score HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n",
-        b"GET /score?a=1 HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n",
-        b"POST /score HTTP/1.1\r\nX-Name:\t\xe9 \r\ncontent-length:2\r\n\r\nab",
-    ],
-)
+@pytest.mark.parametrize("data", COMMON)
 def test_common_requests_are_taken(data: bytes) -> None:
     assert read_quickly(data) is not None
 
@@ -194,6 +200,10 @@ def test_common_requests_are_taken(data: bytes) -> None:
     [
         b"",
         b"POST /score HTTP/1.1\r\nContent-Length: 3\r\n\r\nab",  # not whole
+        b"POST /score HTTP/1.1",
+        b"POST /score HTTP/1.1\r\n",
+        b"POST /score HTTP/1.1\r\nCookie: a",
+        b"POST /score HTTP/1.1\r\nCookie: a\r\n",
         b"POST /score HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcd",  # more than one
         b"POST /score HTTP/1.1\r\nConnection: close\r\n\r\n",
         b"POST /score HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
