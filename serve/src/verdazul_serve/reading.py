@@ -177,6 +177,7 @@ class Reader:
         self._max_body_bytes = max_body_bytes
         self._parser = httptools.HttpRequestParser(self)
         self._events: list[Event] = []
+        self._body: bytes | bytearray = b""
         self.stage = Stage.IDLE
         self._reset()
 
@@ -224,11 +225,10 @@ class Reader:
         self._bytes_since = 0
         if len(self._body) + len(part) > self._max_body_bytes:
             self._refuse_body(f"more than {self._max_body_bytes}")
-        elif self._body:
-            self._body = self._body if isinstance(self._body, bytearray) else bytearray(self._body)
+        elif isinstance(self._body, bytearray):
             self._body += part
         else:
-            self._body = part
+            self._body = bytearray(self._body + part) if self._body else part
 
     def on_message_complete(self) -> None:
         if self.stage is not Stage.BODY:
@@ -253,7 +253,7 @@ class Reader:
         self._size = 0
         self._target = b""
         self._pairs: list[tuple[bytes, bytes]] = []
-        self._body: bytes | bytearray = b""
+        self._body = b""
 
     def _check_head(self) -> None:
         if len(self._target) + self._size > self._max_header_bytes:

@@ -66,8 +66,10 @@ class Wire:
         return self.read()
 
     def read(self) -> Got:
-        """The next response. Raises Ended, TimeoutError and ConnectionError."""
-        head = self._until(b"\r\n\r\n").decode("latin-1")
+        """The next response but 100. Raises Ended, TimeoutError and ConnectionError."""
+        head = self.head()
+        if head == "HTTP/1.1 100 Continue":
+            return self.read()
         first, *lines = head.split("\r\n")
         headers = {
             name.lower(): value for name, _, value in (line.partition(": ") for line in lines)
