@@ -27,6 +27,7 @@ KNOWN_HOSTS = {
     "azuremlschemas.azureedge.net",
     "docs.astral.sh",
     "jmespath.org",
+    "management.azure.com",
     "login.microsoftonline.com",
     "ml.azure.com",
     "somewhere.else",

@@ -152,6 +152,27 @@ def test_what_is_not_this_home_is_refused(az: Run, words: list[str], code: int, 
     assert told in ran.err
 
 
+@pytest.mark.parametrize(
+    ("words", "resource"),
+    [
+        ([], None),
+        (["--resource", "https://management.azure.com/"], None),
+        (["--scope", "https://management.azure.com/.default"], None),
+        (["--resource-type", "arm", "-s", SUBSCRIPTION], None),
+        (["--resource", "https://ml.azure.com"], "https://ml.azure.com"),
+    ],
+)
+def test_a_token_that_expires_is_made_for_curl(
+    api: Api, az: Run, words: list[str], resource: str | None
+) -> None:
+    told = az("account", "get-access-token", *words).json
+
+    (asked,) = api.requests("GET", "/msi/token")
+    assert asked.query["resource"] == [resource or api.address]
+    assert (told["accessToken"], told["tokenType"]) == ("owner-token-ff66", "Bearer")
+    assert (told["expires_on"], told["expiresOn"][:8]) == (300, "1970-01-")
+
+
 def test_the_shim_runs_by_itself_in_the_home_it_was_made_for(
     api: Api, run: Run, home: Path, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from verdazul.model.errors import UserError
 
 _WIDTH = 88
+REFUSED = "(not supported yet)"
 LOCAL = "endpoints outside the running server (az's Docker mode) are not served"
 WEB = "there is no web page to open"
 OUTPUTS = ("json", "jsonc", "yaml", "yamlc", "table", "tsv", "none")
@@ -145,9 +146,7 @@ def add_resource_command(
 def not_yet(parser: argparse.ArgumentParser, *flags: str, why: str, takes: int = 0) -> None:
     """Declare a flag of az that is refused. `takes` is how many values az gives it (-1: many)."""
     nargs: int | str = "*" if takes < 0 else takes
-    parser.add_argument(
-        *flags, action=_Refuse, nargs=nargs, const=why, help="(not supported yet)", metavar="X"
-    )
+    parser.add_argument(*flags, action=_Refuse, nargs=nargs, const=why, help=REFUSED, metavar="X")
 
 
 def add_wait(parser: argparse.ArgumentParser) -> None:

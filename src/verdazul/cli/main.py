@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from verdazul.cli import (
+    completion,
     configure,
     data,
     datastore,
@@ -96,6 +97,7 @@ def parser() -> grammar.Parser:
     system.register(nouns)
     env.register(nouns)
     configure.register(nouns)
+    completion.register(nouns, parser)
     shim.register(nouns)
     return root
 

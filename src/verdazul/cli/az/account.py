@@ -9,13 +9,11 @@ from typing import Any
 
 from verdazul import __version__
 from verdazul.cli import grammar, render
+from verdazul.cli.az import access
+from verdazul.cli.az.subscription import add_flag, refuse_other, subscription
 from verdazul.cli.grammar import Arguments
 from verdazul.cli.session import Session
-from verdazul.model.errors import UserError
-from verdazul.settings import Settings
 
-NAME = "Verdazul"
-_TENANT = "00000000-0000-0000-0000-000000000000"
 _GRAMMAR = {"azure-cli": "2.77.0", "azure-cli-core": "2.77.0", "extensions": {"ml": "2.39.0"}}
 """The versions whose commands and formats are followed; scripts compare with them."""
 
@@ -31,7 +29,8 @@ def register(groups: grammar.Subparsers[Any]) -> None:
         summary="Choose the subscription. There is one, by its id or name; another is refused.",
         examples=("az account set --subscription 00000000-0000-0000-0000-000000000000",),
     )
-    _subscription(setting, required=True)
+    add_flag(setting, required=True)
+    access.declare(commands)
     _declare_session(groups)
 
 
@@ -42,14 +41,14 @@ def version() -> dict[str, object]:
 
 def show(session: Session, arguments: Arguments) -> None:
     """Show the subscription."""
-    _refuse_other(session.settings, arguments.subscription)
-    render.show(_account(session.settings), session.how)
+    refuse_other(session.settings, arguments.subscription)
+    render.show(subscription(session.settings), session.how)
 
 
 def list_all(session: Session, arguments: Arguments) -> None:
     """Show all subscriptions: one."""
     del arguments
-    render.show([_account(session.settings)], session.how)
+    render.show([subscription(session.settings)], session.how)
 
 
 def list_locations(session: Session, arguments: Arguments) -> None:
@@ -62,7 +61,7 @@ def list_locations(session: Session, arguments: Arguments) -> None:
 
 def choose(session: Session, arguments: Arguments) -> None:
     """Confirm the subscription."""
-    _refuse_other(session.settings, arguments.subscription)
+    refuse_other(session.settings, arguments.subscription)
 
 
 def login(session: Session, arguments: Arguments) -> None:
@@ -84,30 +83,6 @@ def show_version(session: Session, arguments: Arguments) -> None:
     render.show(version(), session.how)
 
 
-def _account(settings: Settings) -> dict[str, object]:
-    return {
-        "environmentName": NAME,
-        "homeTenantId": _TENANT,
-        "id": settings.subscription,
-        "isDefault": True,
-        "managedByTenants": [],
-        "name": NAME,
-        "state": "Enabled",
-        "tenantId": _TENANT,
-        "user": {"name": "owner", "type": "user"},
-    }
-
-
-def _refuse_other(settings: Settings, asked: str | None) -> None:
-    if asked and asked.lower() not in {settings.subscription.lower(), NAME.lower()}:
-        raise UserError(
-            f"the subscription of {asked!r} doesn't exist here; this home's is "
-            f"{settings.subscription}",
-            code="SubscriptionNotFound",
-            fix=f"start the home under that id: VERDAZUL_SUBSCRIPTION={asked} verdazul up",
-        )
-
-
 def _declare_readers(commands: grammar.Subparsers[Any]) -> None:
     one = grammar.add_command(
         commands,
@@ -116,7 +91,7 @@ def _declare_readers(commands: grammar.Subparsers[Any]) -> None:
         summary="Show the subscription.",
         examples=("az account show --query id -o tsv",),
     )
-    _subscription(one, required=False)
+    add_flag(one, required=False)
     every = grammar.add_command(
         commands,
         "list",
@@ -131,12 +106,6 @@ def _declare_readers(commands: grammar.Subparsers[Any]) -> None:
         list_locations,
         summary="List the regions: this home is one.",
         examples=("az account list-locations --query [].name -o tsv",),
-    )
-
-
-def _subscription(parser: Any, *, required: bool) -> None:
-    parser.add_argument(
-        "-s", "-n", "--subscription", "--name", required=required, metavar="ID", help="id or name"
     )
 
 

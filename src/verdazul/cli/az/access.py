@@ -1,0 +1,67 @@
+"""`az account get-access-token`: a token that opens the control API, or an endpoint, for an hour.
+
+Scripts that call Azure's REST API by curl begin with it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from verdazul.cli import grammar, render
+from verdazul.cli.az.subscription import TENANT, add_flag, refuse_other
+from verdazul.cli.grammar import Arguments
+from verdazul.cli.session import Session, Work
+
+_MANAGEMENT = "https://management.azure.com"
+_DEFAULT_SCOPE = "/.default"
+
+
+def declare(commands: grammar.Subparsers[Any]) -> None:
+    """Declare the command."""
+    parser = grammar.add_command(
+        commands,
+        "get-access-token",
+        get_access_token,
+        summary="Print a token for the REST API, which expires after an hour.",
+        examples=("az account get-access-token --query accessToken -o tsv",),
+    )
+    add_flag(parser, required=False)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--resource",
+        metavar="URL",
+        help="this server (default), or https://ml.azure.com: endpoints of auth_mode aad_token",
+    )
+    what.add_argument("--scope", metavar="SCOPE", help="this server's, as URL/.default")
+    what.add_argument(
+        "--resource-type", choices=("arm",), help="arm: this server stands for Azure's"
+    )
+    grammar.not_yet(parser, "-t", "--tenant", why="a home is one tenant", takes=1)
+
+
+def get_access_token(session: Session, arguments: Arguments) -> None:
+    """Ask for one and print it as az does."""
+    refuse_other(session.settings, arguments.subscription)
+    with session.work() as work:
+        made = work.workspace.connection.owner_token(_resource(work, arguments))
+    expires = int(made["expires_on"])
+    local = datetime.fromtimestamp(expires, UTC).astimezone()
+    render.show(
+        {
+            "accessToken": made["access_token"],
+            "expiresOn": f"{local:%Y-%m-%d %H:%M:%S.%f}",
+            "expires_on": expires,
+            "subscription": session.settings.subscription,
+            "tenant": TENANT,
+            "tokenType": "Bearer",
+        },
+        session.how,
+    )
+
+
+def _resource(work: Work, arguments: Arguments) -> str:
+    """Azure's management is this server; whatever else is asked for, the server judges."""
+    asked: str = arguments.resource or arguments.scope or _MANAGEMENT
+    resource = asked.removesuffix(_DEFAULT_SCOPE).rstrip("/")
+    return work.workspace.connection.address if resource.lower() == _MANAGEMENT else resource

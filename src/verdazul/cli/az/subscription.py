@@ -1,0 +1,44 @@
+"""The subscription that a home is, as az tells of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from verdazul.model.errors import UserError
+from verdazul.settings import Settings
+
+NAME = "Verdazul"
+TENANT = "00000000-0000-0000-0000-000000000000"
+
+
+def subscription(settings: Settings) -> dict[str, object]:
+    """Tell all that az tells."""
+    return {
+        "environmentName": NAME,
+        "homeTenantId": TENANT,
+        "id": settings.subscription,
+        "isDefault": True,
+        "managedByTenants": [],
+        "name": NAME,
+        "state": "Enabled",
+        "tenantId": TENANT,
+        "user": {"name": "owner", "type": "user"},
+    }
+
+
+def refuse_other(settings: Settings, asked: str | None) -> None:
+    """Raise UserError for one that is not this home's."""
+    if asked and asked.lower() not in {settings.subscription.lower(), NAME.lower()}:
+        raise UserError(
+            f"the subscription of {asked!r} doesn't exist here; this home's is "
+            f"{settings.subscription}",
+            code="SubscriptionNotFound",
+            fix=f"start the home under that id: VERDAZUL_SUBSCRIPTION={asked} verdazul up",
+        )
+
+
+def add_flag(parser: Any, *, required: bool) -> None:
+    """Add the flag that names one."""
+    parser.add_argument(
+        "-s", "-n", "--subscription", "--name", required=required, metavar="ID", help="id or name"
+    )
