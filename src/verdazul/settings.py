@@ -128,6 +128,21 @@ class Settings:
             "doc": "longest time that a replaced gateway process may end what it holds",
         },
     )
+    pause_seconds: int = field(
+        default=300,
+        metadata={
+            "least": 1,
+            "most": 3600,
+            "doc": "longest time that a request waits while its endpoint is paused; then 503",
+        },
+    )
+    pause_requests: int = field(
+        default=1000,
+        metadata={
+            "least": 1,
+            "doc": "most requests that wait for one deployment of a paused endpoint; more are 429",
+        },
+    )
     tls_minimum: str = field(
         default="1.2",
         metadata={"choices": ("1.2", "1.3"), "doc": "oldest TLS that is spoken: 1.2 or 1.3"},

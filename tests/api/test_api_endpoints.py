@@ -409,3 +409,27 @@ def test_another_location_is_refused_with_ours(tell: Tell) -> None:
         assert "this workspace is in 'local'" in problem(answer)[2]
 
     tell(story)
+
+
+def test_pause_and_resume_are_actions_and_a_paused_endpoint_says_so(tell: Tell) -> None:
+    async def story(door: Door) -> None:
+        await door.endpoint()
+        await door.settle()
+
+        first = await door.ask("POST", "onlineEndpoints/credit/pause")
+        await door.settle()
+        again = await door.ask("POST", "onlineEndpoints/credit/pause")
+        shown = (await door.ask("GET", "onlineEndpoints/credit")).json()
+        echoed = await door.ask("PUT", "onlineEndpoints/credit", shown)
+        await door.settle()
+        back = await door.ask("POST", "onlineEndpoints/credit/resume")
+        await door.settle()
+        free = (await door.ask("GET", "onlineEndpoints/credit")).json()
+
+        assert (first.status_code, again.status_code, back.status_code) == (202, 204, 202)
+        assert first.headers["azure-asyncoperation"]
+        assert shown["properties"]["isPaused"] is True
+        assert echoed.status_code < 300
+        assert "isPaused" not in free["properties"]
+
+    tell(story)

@@ -149,6 +149,7 @@ class Api:
             (r"onlineEndpoints/[^/]+/token", self._token),
             (r"(onlineEndpoints/[^/]+/)?" + ROLES, self._roles),
             (r"(onlineEndpoints/[^/]+/)?" + ROLES + "/[^/]+", self._role),
+            (r"onlineEndpoints/[^/]+/(pause|resume)", self._pausing),
             (r"onlineEndpoints/[^/]+/deployments/[^/]+/getLogs", self._logs),
             (r"(codes|models)/[^/]+/versions/[^/]+/startPendingUpload", self._pending),
             (r"(codes|models|environments)/[^/]+/versions", self._versions),
@@ -159,6 +160,14 @@ class Api:
             if re.fullmatch(pattern, rest):
                 return handler(seen)
         return refuse(404, "ResourceNotFound", f"there is nothing at {seen.path}")
+
+    def _pausing(self, seen: Seen) -> Reply:
+        path, _, action = seen.path.rpartition("/")
+        properties = self.resources[path]["properties"]
+        if properties.get("isPaused", False) == (action == "pause"):
+            return Reply(204)
+        properties["isPaused"] = action == "pause"
+        return Reply(202, None, self._begin(lambda: None))
 
     def _online(self, seen: Seen) -> Reply:
         parent = seen.path.partition("/deployments/")[0]

@@ -300,6 +300,22 @@ def test_regenerate_keys_replaces_one_and_prints_none(
     assert "renewed-key" not in ran.err
 
 
+def test_pause_and_resume_say_what_holds_now(api: Api, run: Run, credit: str) -> None:
+    paused = run("online-endpoint", "pause", "-n", "credit")
+    again = run("online-endpoint", "pause", "-n", "credit", "--no-wait")
+    shown = run("online-endpoint", "show", "-n", "credit")
+    listed = run("online-endpoint", "list", "-o", "table")
+    resumed = run("online-endpoint", "resume", "-n", "credit")
+
+    assert (paused.code, again.code, resumed.code) == (0, 0, 0)
+    assert "is paused: requests wait" in paused.err
+    assert "is paused: requests wait" in again.err
+    assert json.loads(shown.out)["is_paused"] is True
+    assert ", paused" in listed.out
+    assert "is open: requests pass" in resumed.err
+    assert api.resources[credit]["properties"]["isPaused"] is False
+
+
 class TestInvoke:
     """Calling an endpoint."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from tests.core.records import deployment, endpoint, instance, role_assignment
 
 from verdazul.core.instance import Instance, Phase
 from verdazul.core.records import DeploymentRecord, EndpointRecord
-from verdazul.core.route import Backend, Route, route, weight_of
+from verdazul.core.route import Backend, Hold, Route, route, weight_of
 from verdazul.core.trust import HOME_OWNER, Identities, OwnTokens, audience_of
 from verdazul.model.endpoint import AuthMode
 
@@ -152,3 +154,18 @@ def test_one_kind_of_credential_opens_it_and_no_other(mode: AuthMode) -> None:
             AuthMode.AAD_TOKEN: Identities((HOME_OWNER, "alice"), ()),
         }[mode]
     )
+
+
+@given(declared(), running())
+def test_a_pause_changes_only_that_requests_wait(
+    known: tuple[EndpointRecord, tuple[DeploymentRecord, ...]], seen: tuple[Instance, ...]
+) -> None:
+    owner, records = known
+    hold = Hold(seconds=300, most=1000)
+
+    open_route = route(owner, records, seen, hold=hold)
+    paused = route(replace(owner, is_paused=True), records, seen, hold=hold)
+
+    assert open_route is not None
+    assert open_route.hold is None
+    assert paused == replace(open_route, hold=hold)

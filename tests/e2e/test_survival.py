@@ -190,3 +190,22 @@ def _quietly(holds: object) -> bool:
     except Exception:  # noqa: BLE001 - anything may fail while a part is away
         time.sleep(0.05)
         return False
+
+
+def test_a_paused_endpoint_loses_nothing_though_the_control_plane_is_killed(
+    own_system: System,
+) -> None:
+    own_system.serving("credit", "blue")
+
+    with own_system.load("credit") as load:
+        own_system.run("online-endpoint", "pause", "-n", "credit")
+        eventually(lambda: sum(own_system.status()["gateway"]["held"].values()) == 2)
+        answered = load.statuses.copy()
+        kill(own_system.pid_of("control"))
+        own_system.up()
+        waited = load.statuses.copy()
+        own_system.run("online-endpoint", "resume", "-n", "credit")
+        load.more(50)
+
+    assert waited == answered
+    assert set(load.statuses) == {"200"}

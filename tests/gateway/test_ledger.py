@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verdazul.core.route import Backend, DeploymentRoute, Route
+from verdazul.core.route import Backend, DeploymentRoute, Hold, Route
 from verdazul.core.trust import Identities, OwnTokens
 from verdazul.gateway.disk import make_folders
 from verdazul.gateway.ledger import Ledger
@@ -97,3 +97,13 @@ def test_a_record_from_before_there_were_tokens_is_read(tmp_path: Path) -> None:
 
     assert "door" not in path.read_text()
     assert Ledger(path).acknowledged() == {"a": route("a", "x")}
+
+
+def test_a_pause_is_remembered(tmp_path: Path) -> None:
+    make_folders(tmp_path)
+    path = tmp_path / "gateway" / "routes.json"
+    paused = replace(route("a", "x"), hold=Hold(300, 1000))
+
+    Ledger(path).settle("a", paused)
+
+    assert Ledger(path).acknowledged() == {"a": paused}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verdazul.core.route import Backend, DeploymentRoute, Route
+from verdazul.core.route import Backend, DeploymentRoute, Hold, Route
 from verdazul.core.trust import Identities, OwnTokens, Signer, Trust
 from verdazul.gateway.bootstrap import bootstrap
 from verdazul.gateway.resources import Unroutable, endpoint_routes
@@ -34,6 +34,10 @@ CASES: dict[str, tuple[str, object]] = {
     "gateway_1_deployment": (
         "header, then 404 for other headers, then all traffic; own timeout; digests, no keys",
         [Route("Credit", DIGESTS, (BLUE,))],
+    ),
+    "gateway_paused": (
+        "the clusters are gates with one request a connection; long times; the filter is told",
+        [Route("Credit", DIGESTS, (BLUE, GREEN), hold=Hold(seconds=300, most=1000))],
     ),
     "gateway_tokens": (
         "each route: what filter.lua, jwt_authn and token.lua are told; no digests",

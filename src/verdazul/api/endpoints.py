@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Links, Rule, found, json_body, precondition
 from verdazul.api.resources import endpoint_id, endpoint_resource
-from verdazul.control import credentials, endpoints
+from verdazul.control import credentials, endpoints, pausing
 from verdazul.control.endpoints import Accepted
 from verdazul.control.world import World
 from verdazul.model.arm import endpoint_from_arm
@@ -36,6 +36,8 @@ class EndpointRoutes:
             Rule("POST", "onlineEndpoints/{endpoint}/listKeys", self.list_keys),
             Rule("POST", "onlineEndpoints/{endpoint}/regenerateKeys", self.regenerate_keys),
             Rule("POST", "onlineEndpoints/{endpoint}/token", self.token),
+            Rule("POST", "onlineEndpoints/{endpoint}/pause", self.pause),
+            Rule("POST", "onlineEndpoints/{endpoint}/resume", self.resume),
         ]
 
     async def list(self, request: Request, values: Values) -> Response:
@@ -101,6 +103,16 @@ class EndpointRoutes:
                 "tokenType": "Bearer",
             }
         )
+
+    async def pause(self, request: Request, values: Values) -> Response:
+        """Let requests wait."""
+        del request
+        return self._later(await pausing.pause(self.world, values["endpoint"]))
+
+    async def resume(self, request: Request, values: Values) -> Response:
+        """Let requests pass."""
+        del request
+        return self._later(await pausing.resume(self.world, values["endpoint"]))
 
     def _later(self, accepted: Accepted | None) -> Response:
         name = accepted.operation.endpoint if accepted else ""

@@ -54,6 +54,8 @@ def endpoint_resource(links: Links, view: EndpointView) -> dict[str, Any]:
     }
     if any(state.memory.last_good for state in view.deployments):  # one has served, and says it
         resource["properties"]["swaggerUri"] = f"{scoring_base(links, record.name)}/swagger.json"
+    if record.is_paused:
+        resource["properties"]["isPaused"] = True
     return resource | {
         "id": endpoint_id(links, record.name),
         "name": record.name,

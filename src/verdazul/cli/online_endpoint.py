@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from verdazul.cli import credentials, grammar, invoke, render
+from verdazul.cli import credentials, grammar, invoke, pause, render
 from verdazul.cli.grammar import Arguments
 from verdazul.cli.session import Session, Work
 from verdazul.model.errors import Conflict, NotFound, UserError
@@ -15,10 +16,16 @@ if TYPE_CHECKING:
 
 _COLUMNS: tuple[render.Column, ...] = (
     ("Name", lambda endpoint: endpoint["name"]),
-    ("State", lambda endpoint: endpoint.get("provisioning_state")),
+    ("State", lambda endpoint: state_text(endpoint)),  # noqa: PLW0108 - defined below
     ("Traffic", lambda endpoint: traffic_text(endpoint.get("traffic") or {})),
     ("ScoringUri", lambda endpoint: endpoint.get("scoring_uri")),
 )
+
+
+def state_text(endpoint: Mapping[str, Any]) -> str:
+    """Tell the provisioning state, and whether requests wait."""
+    paused = ", paused" if endpoint.get("is_paused") else ""
+    return f"{endpoint.get('provisioning_state')}{paused}"
 
 
 def register(nouns: grammar.Subparsers[Any]) -> None:
@@ -29,6 +36,7 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
     _declare_readers(commands)
     _declare_delete(commands)
     credentials.declare(commands)
+    pause.declare(commands)
     invoke.declare(commands)
 
 

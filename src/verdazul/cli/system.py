@@ -170,7 +170,7 @@ def _rows(picture: dict[str, Any]) -> list[dict[str, Any]]:
         rows.append(
             {
                 "part": endpoint["name"],
-                "state": endpoint["provisioning_state"],
+                "state": endpoint["provisioning_state"] + ", paused" * endpoint["is_paused"],
                 "detail": endpoint["scoring_uri"],
             }
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from verdazul.control.endpoints import canceled
 from verdazul.control.loop import Gone, LookAgain
+from verdazul.control.pausing import hold_of
 from verdazul.control.perform import grace, perform
 from verdazul.control.world import World
 from verdazul.core.changes import (
@@ -111,7 +112,8 @@ async def _route(
 ) -> Route | None:
     is_by_role = endpoint.spec.auth_mode is AuthMode.AAD_TOKEN
     assignments = await world.store.role_assignments() if is_by_role else ()
-    return route(endpoint, (d.record for d in deployments), instances, assignments)
+    declared, hold = (d.record for d in deployments), hold_of(world.settings)
+    return route(endpoint, declared, instances, assignments, hold=hold)
 
 
 def _deployment_names(seen: Seen) -> list[str]:
@@ -277,8 +279,11 @@ def _endpoint_status(endpoint: EndpointRecord, refusal: Problem | None) -> Statu
         state, applied = ProvisioningState.FAILED, (Truth.FALSE, "Refused", refusal.message)
     else:
         state, applied = ProvisioningState.SUCCEEDED, (Truth.TRUE, "Acknowledged", "in force")
-    condition = Condition("TrafficApplied", *applied, endpoint.modified_at, endpoint.generation)
-    return Status(state, endpoint.generation, refusal, (condition,))
+    at = (endpoint.modified_at, endpoint.generation)
+    conditions = [Condition("TrafficApplied", *applied, *at)]
+    if endpoint.is_paused:
+        conditions.append(Condition("Paused", Truth.TRUE, "Asked", "requests wait", *at))
+    return Status(state, endpoint.generation, refusal, tuple(conditions))
 
 
 def _trusted(world: World, endpoint: EndpointRecord) -> Condition:

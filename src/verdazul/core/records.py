@@ -22,6 +22,7 @@ class EndpointRecord:
     """A declared endpoint. Keys are sealed (primary, secondary); digests are what the gateway gets.
 
     `deleting` is a tombstone: requests are refused, the loop takes all down, then forgets it.
+    While it `is_paused`, requests wait.
     """
 
     spec: EndpointSpec
@@ -32,6 +33,7 @@ class EndpointRecord:
     sealed_keys: tuple[str, str]
     key_digests: tuple[str, str]
     deleting: bool = False
+    is_paused: bool = False
 
     @property
     def name(self) -> str:
@@ -90,6 +92,8 @@ class OperationKind(StrEnum):
     UPDATE = "update"
     DELETE = "delete"
     REGENERATE_KEYS = "regenerateKeys"
+    PAUSE = "pause"
+    RESUME = "resume"
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,17 +40,27 @@ class DeploymentRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Requests wait: each at most `seconds`, at most `most` for each deployment."""
+
+    seconds: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One endpoint. Weights sum to 100, or to 0: then unaddressed requests are answered 404.
 
     `key_digests` are lower-case hex SHA-256 digests of the keys that open it; the keys themselves
     never reach the gateway's configuration. With a `door`, tokens open it instead, and no key does.
+    With a `hold`, what was let in waits in front of the instances.
     """
 
     endpoint: str
     key_digests: tuple[str, ...]
     deployments: tuple[DeploymentRoute, ...]
     door: Door | None = None
+    hold: Hold | None = None
 
 
 def route(
@@ -58,8 +68,12 @@ def route(
     deployments: Iterable[DeploymentRecord],
     instances: Iterable[Instance],
     assignments: Iterable[RoleAssignment] = (),
+    *,
+    hold: Hold | None = None,
 ) -> Route | None:
     """The route these declare and these instances allow; None for an endpoint that is going.
+
+    `hold` is how requests wait while it is paused.
 
     Only READY instances are routed to, whatever their revision: old ones serve until they drain.
     """
@@ -73,6 +87,7 @@ def route(
         () if door else endpoint.key_digests,
         tuple(_deployment_route(endpoint, deployment, seen) for deployment in ordered),
         door,
+        hold if endpoint.is_paused else None,
     )
 
 

@@ -56,14 +56,14 @@ def per_route(route: Route) -> Json:
     """What opens this endpoint, on every route of it."""
     match route.door:
         case None:
-            return told({"endpoint": route.endpoint, "digests": list(route.key_digests)})
+            return told(_about(route) | {"digests": list(route.key_digests)})
         case OwnTokens(audience):
-            return _wants_token(route.endpoint, _OWN, {"audience": audience})
+            return _wants_token(_about(route), _OWN, {"audience": audience})
         case Identities(users, groups):
             # One entry for each principal: it is looked up, however many there are.
             passes = {f"user {user}": True for user in users}
             passes |= {f"group {group}": True for group in groups}
-            return _wants_token(route.endpoint, _PROVIDERS, passes)
+            return _wants_token(_about(route), _PROVIDERS, passes)
 
 
 def told(context: Json) -> Json:
@@ -71,8 +71,13 @@ def told(context: Json) -> Json:
     return {_KEYS_FILTER: _lua_context(context)}
 
 
-def _wants_token(endpoint: str, requirement: str, passes: Json) -> Json:
-    about = {"endpoint": endpoint, "wants": requirement}
+def _about(route: Route) -> Json:
+    held = {"held": True} if route.hold else {}
+    return {"endpoint": route.endpoint, **held}
+
+
+def _wants_token(about: Json, requirement: str, passes: Json) -> Json:
+    about = about | {"wants": requirement}
     needs = {"@type": _FILTERS + "jwt_authn.v3.PerRouteConfig", "requirement_name": requirement}
     return told(about) | {SIGNERS: needs, _TOKENS_FILTER: _lua_context(about | passes)}
 

@@ -15,6 +15,7 @@ from verdazul.gateway import disk
 from verdazul.gateway.admin import Admin
 from verdazul.gateway.admins import Admins
 from verdazul.gateway.bootstrap import bootstrap
+from verdazul.gateway.holder import Holder
 from verdazul.gateway.launch import Launch, Wrap, suffix
 from verdazul.gateway.ledger import Ledger
 from verdazul.gateway.listening import check_alone
@@ -100,6 +101,7 @@ class EnvoyDataPlane:
             Envoy(launch, admin, timeout_seconds=timeout_seconds, clock=clock, siblings=self._pids)
             for launch, admin in zip(self._launches, each, strict=True)
         )
+        self._holder = Holder(home, timeout_seconds=timeout_seconds)
         self._ticker: asyncio.Task[None] | None = None
         self._port_problem: Problem | None = None
 
@@ -130,8 +132,8 @@ class EnvoyDataPlane:
 
     @property
     def about(self) -> dict[str, object]:
-        """What `status` tells of how it is reached."""
-        return self._served.about
+        """What `status` tells of how it is reached, and of what waits."""
+        return {**self._served.about, "held": self._holder.held}
 
     async def start(self) -> None:
         """Return once the gateway serves what was acknowledged before.
@@ -155,6 +157,7 @@ class EnvoyDataPlane:
         for one in self._envoys:
             await one.start_or_adopt()
         async with self._turn:
+            await self._holder.want(self._ledger.acknowledged().values())
             await self._put_in_force(acknowledged)
             self._ledger.restore()
         self._ticker = asyncio.create_task(self._keep_looking(), name="look after the gateway")
@@ -164,6 +167,7 @@ class EnvoyDataPlane:
         await self._end_ticker()
         for one in self._envoys:
             await one.stop()
+        await self._holder.stop()
         await self._admins.aclose()
 
     async def detach(self) -> None:
@@ -171,6 +175,7 @@ class EnvoyDataPlane:
         await self._end_ticker()
         for one in self._envoys:
             await one.detach()
+        self._holder.detach()
         await self._admins.aclose()
 
     async def publish(self, endpoint: str, route: Route | None) -> None:
@@ -180,7 +185,9 @@ class EnvoyDataPlane:
             if self._ledger.is_settled and wanted.get(endpoint) == route:
                 return
             wanted.pop(endpoint, None)
-            snapshot = _snapshot(endpoint, {**wanted, endpoint: route} if route else wanted)
+            routes = {**wanted, endpoint: route} if route else wanted
+            snapshot = _snapshot(endpoint, routes)
+            await self._holder.want(routes.values())
             self._ledger.begin(endpoint, route)
             await self._put_in_force(snapshot)
             self._ledger.settle(endpoint, route)
@@ -222,7 +229,7 @@ class EnvoyDataPlane:
 
     async def _keep_looking(self) -> None:
         while True:
-            await asyncio.sleep(self._look_seconds)
+            await self._holder.rest(self._look_seconds)
             try:
                 await self._look()
             except Exception:  # noqa: BLE001 - a full disk, say; the next look may go well
@@ -234,6 +241,8 @@ class EnvoyDataPlane:
             await self._serve(secret)
         for one in self._envoys:
             await one.end_overdue()
+        async with self._turn:
+            await self._holder.look()
         launch, self._port_problem = self._launches[0], None
         if launch.is_shared and self._pids():
             try:

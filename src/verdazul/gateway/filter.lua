@@ -284,6 +284,9 @@ end
 -- A model's answer other than 200 is the model's error: 424, with its own status in a header. An
 -- instance that sheds load says so itself and keeps its 429.
 local function blame_the_model(headers)
+  if headers:get("x-verdazul-held") then
+    return
+  end
   local status = headers:get(":status")
   local reason = headers:get("ms-azureml-model-error-reason")
   headers:remove("ms-azureml-model-error-reason")
@@ -318,8 +321,12 @@ function envoy_on_response(handle)
     headers:add("x-ms-client-request-id", known["client_request_id"])
   end
   headers:remove("ms-azureml-model-time")
+  if not handle:filterContext():get("held") then
+    headers:remove("x-verdazul-held")
+  end
   if from_upstream then
     blame_the_model(headers)
+    headers:remove("x-verdazul-held")
     if spent then
       headers:add("ms-azureml-model-time", spent)
     end

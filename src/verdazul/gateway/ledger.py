@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from verdazul.core.route import Backend, DeploymentRoute, Route
+from verdazul.core.route import Backend, DeploymentRoute, Hold, Route
 from verdazul.core.trust import Door, Identities, OwnTokens
 from verdazul.gateway import disk
 from verdazul.model.errors import Fatal
@@ -105,6 +105,7 @@ def _route(value: dict[str, Any]) -> Route:
         tuple(value["key_digests"]),
         tuple(_deployment(one) for one in value["deployments"]),
         _door(value.get("door")),
+        Hold(**value["hold"]) if value.get("hold") else None,
     )
 
 

@@ -16,6 +16,7 @@ from verdazul.gateway.hot_restart import Lineage
 from verdazul.processes import ProcessRecord
 
 FILES = ("run/envoy.json", "run/envoy-2.json")
+ACTIVATOR = "run/activator.json"
 _GRACE_SECONDS = 5.0
 
 
@@ -121,6 +122,7 @@ def _told(record: Record | None) -> tuple[ProcessRecord, ...]:
 async def stop_recorded_gateway(home: Path) -> bool:
     """End each Envoy of this home without a control plane; False when none ran."""
     stopped = [await _stop(home / file) for file in FILES]
+    await processes.stop_recorded(home / ACTIVATOR, grace_seconds=_GRACE_SECONDS)
     return any(stopped)
 
 

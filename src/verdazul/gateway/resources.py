@@ -13,12 +13,14 @@ of all others.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-from verdazul.core.route import Backend, DeploymentRoute, Route
+from verdazul.core.route import Backend, DeploymentRoute, Hold, Route
 from verdazul.gateway import auth, balancing
 
 Json = dict[str, Any]
@@ -33,6 +35,7 @@ UNLIMITED = 1_000_000
 # An instance drops what nobody waits for any more. It hears of that later than the gateway does,
 # whose answer (408) would otherwise race with the instance's own (500, hence 424).
 LEEWAY_MS = 500
+_MARGIN_MS = 10_000  # in which the activator should have ended what is over its time
 _ANY_PATH: Json = {"prefix": "/"}
 _BASE = "(?i)/api/v1/(?:endpoint|service)/"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -47,6 +50,18 @@ class Unroutable(ValueError):
 def cluster_name(endpoint: str, deployment: str) -> str:
     """`credit.blue`; lower-case, as names are equal in any case."""
     return f"{endpoint}.{deployment}".lower()
+
+
+def cluster_of(route: Route, deployment: str) -> str:
+    """Where requests go now. A gate has a name of its own: routes and times change together."""
+    name = cluster_name(route.endpoint, deployment)
+    return f"{name}.held" if route.hold else name
+
+
+def socket_of(endpoint: str, deployment: str) -> str:
+    """Where the gate of a paused deployment listens, below the home; short for any name."""
+    name = cluster_name(endpoint, deployment)
+    return f"run/hold/{hashlib.sha256(name.encode()).hexdigest()[:16]}.sock"
 
 
 def check(route: Route) -> None:
@@ -65,9 +80,32 @@ def check(route: Route) -> None:
 def clusters(routes: Iterable[Route]) -> dict[str, Json]:
     """Every deployment's cluster by name."""
     return {
-        cluster_name(route.endpoint, deployment.name): deployment_cluster(route, deployment)
+        cluster_of(route, deployment.name): _cluster(route, deployment)
         for route in sorted(routes, key=lambda route: route.endpoint.lower())
         for deployment in route.deployments
+    }
+
+
+def _cluster(route: Route, deployment: DeploymentRoute) -> Json:
+    if route.hold:
+        return gate_cluster(route, deployment, route.hold)
+    return deployment_cluster(route, deployment)
+
+
+def gate_cluster(route: Route, deployment: DeploymentRoute, hold: Hold) -> Json:
+    """Where the requests of a paused deployment wait, each on a connection of its own."""
+    name = cluster_of(route, deployment.name)
+    gate = Backend("held", f"unix:{socket_of(route.endpoint, deployment.name)}")
+    options = http1(idle_timeout="30s")
+    options["common_http_protocol_options"]["max_requests_per_connection"] = 1
+    return {
+        "@type": _TYPE + "envoy.config.cluster.v3.Cluster",
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "2s",
+        "circuit_breakers": {"thresholds": [thresholds(hold.most)]},
+        "typed_extension_protocol_options": {_HTTP_OPTIONS: options},
+        "load_assignment": load_assignment(name, (gate,)),
     }
 
 
@@ -77,7 +115,7 @@ def deployment_cluster(route: Route, deployment: DeploymentRoute) -> Json:
     Backends stand in the cluster itself: by file, each EDS cluster would cost Envoy an inotify
     instance, of which Linux grants a user 128, and Envoy aborts at the next one.
     """
-    name = cluster_name(route.endpoint, deployment.name)
+    name = cluster_of(route, deployment.name)
     return {
         "@type": _TYPE + "envoy.config.cluster.v3.Cluster",
         "name": name,
@@ -219,6 +257,23 @@ def _to_shares(route: Route) -> list[Json]:
 
 
 def _to(route: Route, deployment: DeploymentRoute, match: Json) -> Json:
+    if route.hold:
+        return _held(route, deployment, match, route.hold)
+    return _direct(route, deployment, match)
+
+
+def _held(route: Route, deployment: DeploymentRoute, match: Json, hold: Hold) -> Json:
+    """The same, but it may wait first; the activator then sees to the deployment's own times."""
+    longest = hold.seconds * 1000 + 2 * deployment.request_timeout_ms + _MARGIN_MS
+    limited = replace(deployment, max_requests=hold.most)
+    made = _direct(route, limited, match)
+    made["route"] |= {"timeout": _seconds(longest), "idle_timeout": _seconds(longest)}
+    waits = _overwrite(QUEUE_WAIT_HEADER, str(deployment.request_timeout_ms))
+    made["request_headers_to_add"][0] = waits  # it has waited in turn, and is not to be shed now
+    return made
+
+
+def _direct(route: Route, deployment: DeploymentRoute, match: Json) -> Json:
     about = {
         "endpoint": route.endpoint,
         "deployment": deployment.name,
@@ -229,7 +284,7 @@ def _to(route: Route, deployment: DeploymentRoute, match: Json) -> Json:
         "match": match,
         "metadata": {"filter_metadata": {"verdazul": about}},
         "route": {
-            "cluster": cluster_name(route.endpoint, deployment.name),
+            "cluster": cluster_of(route, deployment.name),
             "regex_rewrite": {
                 "pattern": {"regex": "^(/[^/]+){4}/?"},
                 "substitution": "/",

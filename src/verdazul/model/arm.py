@@ -154,6 +154,7 @@ ENDPOINT = Table(
         "properties.provisioningState",
         "properties.scoringUri",
         "properties.swaggerUri",
+        "properties.isPaused",
     },
 )
 

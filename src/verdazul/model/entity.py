@@ -27,6 +27,7 @@ def endpoint_entity(resource: Mapping[str, object]) -> dict[str, object]:
         "provisioning_state": properties.get("provisioningState"),
         "scoring_uri": properties.get("scoringUri"),
         "openapi_uri": properties.get("swaggerUri"),
+        "is_paused": properties.get("isPaused"),
     }
     return _tidy(entity)
 
