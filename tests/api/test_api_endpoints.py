@@ -286,6 +286,7 @@ def test_an_unknown_operation_is_not_found(tell: Tell) -> None:
 # -- keys
 
 
+@pytest.mark.azure(35)
 def test_keys_are_shown_and_are_what_opens_the_endpoint(tell: Tell) -> None:
     async def story(door: Door) -> None:
         await door.endpoint()
@@ -299,6 +300,7 @@ def test_keys_are_shown_and_are_what_opens_the_endpoint(tell: Tell) -> None:
     tell(story)
 
 
+@pytest.mark.azure(36)
 @pytest.mark.parametrize("kind", ["Primary", "secondary", "SECONDARY"])
 def test_the_echo_of_a_current_key_makes_a_new_one(tell: Tell, kind: str) -> None:
     async def story(door: Door) -> None:
@@ -332,6 +334,7 @@ def test_a_key_of_ones_own_is_taken(tell: Tell) -> None:
     tell(story)
 
 
+@pytest.mark.azure(36)
 @pytest.mark.parametrize("kind", ["Tertiary", "", None, 1, ["Primary"]])
 def test_there_are_two_keys(tell: Tell, kind: object) -> None:
     async def story(door: Door) -> None:

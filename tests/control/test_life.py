@@ -227,6 +227,7 @@ def test_preconditions_are_honoured() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.azure(36)
 def test_regenerated_key_opens_and_the_other_stays() -> None:
     async def story() -> None:
         bench = Bench()

@@ -40,6 +40,7 @@ def test_unknown_deployment_is_404_and_named(system: System, credit: str) -> Non
     assert "red" in response.json()["error"]["message"]
 
 
+@pytest.mark.azure(40)
 @pytest.mark.parametrize("credential", ["", "Bearer wrong", "Basic abc"])
 def test_wrong_or_missing_key_is_401_with_json(
     system: System, credit: str, credential: str
@@ -51,6 +52,7 @@ def test_wrong_or_missing_key_is_401_with_json(
     assert response.json()["error"]["code"] == "Unauthorized"
 
 
+@pytest.mark.azure(35, 36)
 def test_both_keys_open_and_a_regenerated_one_opens_no_more(system: System, credit: str) -> None:
     secondary = system.key(credit, "secondaryKey")
     with system.client(credit) as client:

@@ -16,6 +16,7 @@ REASON = "ms-azureml-model-error-reason"
 STATUS = "ms-azureml-model-error-statuscode"
 
 
+@pytest.mark.azure(35)
 def test_either_key_opens_with_and_without_scheme(tmp_path: Path) -> None:
     right = [f"Bearer {KEY}", f"bearer {OTHER_KEY}", f"BEARER   {KEY}", KEY, f"{OTHER_KEY} "]
 
@@ -31,6 +32,7 @@ def test_either_key_opens_with_and_without_scheme(tmp_path: Path) -> None:
     run(test())
 
 
+@pytest.mark.azure(40)
 def test_without_the_right_key_nothing_but_401_is_told(tmp_path: Path) -> None:
     wrong = [
         {},
@@ -65,6 +67,7 @@ def test_without_the_right_key_nothing_but_401_is_told(tmp_path: Path) -> None:
     run(test())
 
 
+@pytest.mark.azure(35, 36)
 def test_a_key_opens_its_own_endpoint_only_and_stops_when_replaced(tmp_path: Path) -> None:
     async def test() -> None:
         async with World.open(tmp_path) as world:

@@ -21,7 +21,10 @@ GUESSES = 2100  # more than digests are remembered
 async def guess(connection: Connection, times: int) -> set[int]:
     seen = set()
     for n in range(times):
-        answer = await connection.ask(PATH, {"authorization": f"Bearer guess-{n}"})
+        # What a caller says of its address counts for nothing.
+        address = f"192.0.2.{n % 250}"
+        headers = {"authorization": f"Bearer guess-{n}", "x-forwarded-for": address}
+        answer = await connection.ask(PATH, headers)
         seen.add(answer.status)
         if answer.status == 429:
             assert answer.code == "TooManyRequests"
