@@ -232,8 +232,14 @@ def test_trouble_with_an_issuer_shows_at_the_endpoints_it_concerns() -> None:
     async def story(bench: Bench) -> None:
         await declare(bench, AuthMode.AAD_TOKEN)
         await declare(bench, AuthMode.KEY, "other")
+        unheard = await trusted(bench)
+        await renew_trust(bench.world)
+        await bench.look()
         nobody = await trusted(bench)
         bench.issuers.known = (ENTRA,)
+        await bench.look()
+        untold = await trusted(bench)
+        await renew_trust(bench.world)
         await bench.look()
         fresh = await trusted(bench)
         bench.woken.clear()
@@ -249,6 +255,8 @@ def test_trouble_with_an_issuer_shows_at_the_endpoints_it_concerns() -> None:
         await bench.look()
         stale = await trusted(bench)
 
+        assert (unheard.truth, unheard.reason) == (Truth.FALSE, "NotAcknowledged")
+        assert untold.reason == "NotAcknowledged"
         assert (nobody.truth, nobody.reason) == (Truth.TRUE, "HomeOnly")
         assert (fresh.truth, fresh.reason) == (Truth.TRUE, "Fresh")
         assert woken == {"credit"}

@@ -13,6 +13,7 @@ from verdazul.control.endpoints import canceled
 from verdazul.control.loop import Gone, LookAgain
 from verdazul.control.pausing import hold_of
 from verdazul.control.perform import grace, perform
+from verdazul.control.trust import are_issuers_acknowledged
 from verdazul.control.world import World
 from verdazul.core.changes import (
     AddEvent,
@@ -292,6 +293,9 @@ def _trusted(world: World, endpoint: EndpointRecord) -> Condition:
     known = len(world.issuers.signers())
     if problems:
         said = (Truth.FALSE, problems[0].code, "; ".join(one.message for one in problems))
+    elif not are_issuers_acknowledged(world):
+        waits = "the gateway has not acknowledged the issuers' keys as they are now"
+        said = (Truth.FALSE, "NotAcknowledged", waits)
     elif known:
         said = (Truth.TRUE, "Fresh", f"the keys of {known} issuers are known")
     else:

@@ -27,21 +27,28 @@ async def renew_trust(world: World) -> None:
 
     Raises what the gateway raises; then the next look tries again.
     """
-    await _tell(world)
+    is_news = await _tell(world)
     before = world.issuers.problems()
     await world.issuers.refresh()
-    await _tell(world)
-    if world.issuers.problems() != before:
+    is_news |= await _tell(world)
+    if is_news or world.issuers.problems() != before:
         await _wake_whom_it_concerns(world)
 
 
-async def _tell(world: World) -> None:
+def are_issuers_acknowledged(world: World) -> bool:
+    """Whether the gateway verifies by the keys that are known of them now."""
+    acknowledged = world.gateway.trusted()
+    return acknowledged is not None and acknowledged.providers[1:] == world.issuers.signers()
+
+
+async def _tell(world: World) -> bool:
+    """Whether there was something to tell."""
     keys = world.signer.public_keys()
     own = Signer(OWN_ISSUER, keys, clock_skew_seconds=1)
     home = Signer(OWN_IDENTITIES, keys, (DATA_AUDIENCE,), 1, HOME_DIRECTORY)
     trust = Trust(own, (home, *world.issuers.signers()))
     if trust == world.gateway.trusted():
-        return
+        return False
     try:
         await world.gateway.trust(trust)
     except VerdazulError as error:
@@ -49,6 +56,7 @@ async def _tell(world: World) -> None:
         raise
     names = ", ".join(signer.issuer for signer in trust.providers)
     _log.info("trust issuers=%s", names)
+    return True
 
 
 async def _wake_whom_it_concerns(world: World) -> None:
