@@ -229,6 +229,7 @@ def test_an_unknown_endpoint_is_told_before_anything_is_uploaded(
     assert api.blobs == {}
 
 
+@pytest.mark.azure(68)
 def test_a_script_with_a_syntax_error_is_told_with_its_line(
     api: Api, run: Run, deployment_yaml: Path
 ) -> None:
@@ -240,6 +241,7 @@ def test_a_script_with_a_syntax_error_is_told_with_its_line(
     assert "score.py:1" in ran.err
 
 
+@pytest.mark.azure(68)
 def test_the_script_is_not_looked_at_when_told_so(run: Run, deployment_yaml: Path) -> None:
     (deployment_yaml.parent / "src" / "score.py").write_text("def run(:\n")
 

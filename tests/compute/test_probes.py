@@ -98,6 +98,7 @@ def test_waiting_gets_calmer_after_some_seconds() -> None:
     assert len([c for c in calls if c >= 5]) == pytest.approx(21, abs=2)
 
 
+@pytest.mark.azure(71)
 def test_unready_after_threshold_failures_and_ready_after_threshold_successes() -> None:
     probe = Probe(period=10, failure_threshold=3, success_threshold=2)
     answers = [False, False, True, False, False, False, False, True, False, True, True, True]
@@ -124,6 +125,7 @@ def test_readiness_is_told_in_turns_and_never_without_a_full_streak(
         assert set(streak) == {now}
 
 
+@pytest.mark.azure(72)
 def test_liveness_counts_from_the_initial_delay_and_gives_up_after_threshold() -> None:
     probe = Probe(initial_delay=30, period=10, failure_threshold=3)
     asked = subject([False, True, False, False, False], probe)

@@ -161,6 +161,7 @@ def test_frozen_process_can_be_stopped(tmp_path: Path) -> None:
     in_world(tmp_path, test)
 
 
+@pytest.mark.azure(72)
 def test_failed_liveness_ends_the_instance_and_says_so(tmp_path: Path) -> None:
     async def test(world: ProcessWorld) -> None:
         await world.compute.start(A, replace(world.launch(), liveness=LATE), attempt=1)

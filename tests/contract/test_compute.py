@@ -194,6 +194,7 @@ def test_exited_instance_is_forgotten_by_a_stop(run: Run) -> None:
     run(test)
 
 
+@pytest.mark.azure(73)
 def test_instance_that_never_gets_ready_is_given_up_naming_the_probe(run: Run) -> None:
     async def test(world: World) -> None:
         launch = world.launch("never-ready", readiness=QUICK)
@@ -209,6 +210,7 @@ def test_instance_that_never_gets_ready_is_given_up_naming_the_probe(run: Run) -
     run(test)
 
 
+@pytest.mark.azure(71)
 def test_hanging_instance_is_unready_and_ready_again_when_it_recovers(run: Run) -> None:
     async def test(world: World) -> None:
         await world.compute.start(A, world.launch(readiness=ALERT), attempt=1)

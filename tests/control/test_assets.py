@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.control.bench import CONDA, Bench
+from verdazul.compute.fake import Behaviour
 from verdazul.control import assets, deployments
 from verdazul.control.resolve import resolve
 from verdazul.core.changes import ForgetAsset
@@ -166,6 +167,7 @@ def test_latest_is_the_newest_registered_when_it_was_declared() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.azure(76)
 def test_a_running_deployment_does_not_feel_what_happens_to_its_assets() -> None:
     async def story() -> None:
         bench = Bench()
@@ -249,5 +251,33 @@ def test_an_environment_is_new_once() -> None:
 
         assert (first.is_new, again.is_new) == (True, False)
         assert again.asset == replace(first.asset, modified_at=bench.clock.now())
+
+    asyncio.run(story())
+
+
+@pytest.mark.azure(76)
+@pytest.mark.parametrize("kind", ["codes", "environments"])
+def test_an_asset_of_a_deployment_is_not_deleted_also_when_only_fallen_back_to(kind: str) -> None:
+    async def story() -> None:
+        bench = Bench()
+        await bench.serving(blue=100)
+        key = AssetKey(kind, {"codes": "code", "environments": "env"}[kind], "1")
+        good = (await bench.state()).record.bundle.revision
+        bench.compute.behave = lambda instance, _: (
+            Behaviour() if instance.revision == good else Behaviour(ready_after=None, exit_after=1)
+        )
+        spec = await bench.spec(version="2", conda=CONDA.replace("joblib", "numpy"))
+        await deployments.put_deployment(bench.world, spec)
+        await bench.settle()
+
+        with pytest.raises(Conflict, match="is used by deployment") as caught:
+            await assets.delete_asset(bench.world, key)
+
+        assert caught.value.problem.code == "AssetInUse"
+        assert await bench.store.asset(key) is not None
+        await bench.traffic()
+        await deployments.delete_deployment(bench.world, "credit", "blue")
+        await bench.settle()
+        assert await assets.delete_asset(bench.world, key)
 
     asyncio.run(story())

@@ -19,6 +19,7 @@ INIT_FAILED = Problem("UserScriptInitFailed", "init() raised ValueError: no mode
 NEVER_READY = Behaviour(ready_after=None, exit_after=0.5, exit_code=3, problem=INIT_FAILED)
 
 
+@pytest.mark.azure(67)
 def test_failed_update_keeps_the_old_version_and_says_why() -> None:
     async def story() -> None:
         bench = Bench()
@@ -43,6 +44,7 @@ def test_failed_update_keeps_the_old_version_and_says_why() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.azure(67, 77)
 def test_after_a_failed_update_a_killed_instance_comes_back_in_the_old_version() -> None:
     async def story() -> None:
         bench = Bench()
@@ -84,6 +86,7 @@ def test_log_after_a_failed_update_says_whose_it_is() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.azure(73)
 def test_first_deployment_that_fails_says_cause_and_is_tried_on() -> None:
     async def story() -> None:
         bench = Bench()
@@ -158,6 +161,7 @@ def test_conda_file_that_nobody_could_build_is_refused_at_once() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.azure(67)
 def test_refused_route_fails_the_operation_and_keeps_the_last_good_one() -> None:
     async def story() -> None:
         bench = Bench()

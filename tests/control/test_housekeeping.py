@@ -118,6 +118,7 @@ def test_two_versions_of_the_same_content_keep_it_while_one_is_named(tmp_path: P
     asyncio.run(story())
 
 
+@pytest.mark.azure(76)
 def test_what_a_deployment_is_made_of_stays_until_it_is_gone(tmp_path: Path) -> None:
     async def story() -> None:
         made = bench(tmp_path)
@@ -137,6 +138,7 @@ def test_what_a_deployment_is_made_of_stays_until_it_is_gone(tmp_path: Path) -> 
     asyncio.run(story())
 
 
+@pytest.mark.azure(67, 76)
 def test_what_serves_on_after_a_failed_update_stays(tmp_path: Path) -> None:
     async def story() -> None:
         made = bench(tmp_path)

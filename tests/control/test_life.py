@@ -17,6 +17,7 @@ from verdazul.core.keys import digest
 from verdazul.core.records import OperationState
 from verdazul.model.endpoint import EndpointSpec
 from verdazul.model.errors import Conflict, NotFound, PreconditionFailed, UserError
+from verdazul.model.events import Severity
 from verdazul.model.status import ProvisioningState
 
 
@@ -318,5 +319,24 @@ def test_unknown_names_are_not_found() -> None:
             await endpoints.get_endpoint(bench.world, "credit")
         with pytest.raises(NotFound, match='endpoint "credit" does not exist'):
             await bench.deploy()
+
+    asyncio.run(story())
+
+
+@pytest.mark.azure(75)
+@pytest.mark.parametrize("small", ["Standard_DS1_v2", "Standard_DS2_v2"])
+def test_a_small_instance_type_is_taken_and_warned_of(small: str) -> None:
+    async def story() -> None:
+        bench = Bench()
+        await bench.create_endpoint()
+        spec = (await bench.spec()).model_copy(update={"instance_type": small})
+
+        accepted = await deployments.put_deployment(bench.world, spec)
+        await bench.settle()
+
+        assert (await bench.ended(accepted)).state is OperationState.SUCCEEDED
+        events = await bench.store.events("credit", "blue", last=100)
+        (warning,) = [event for event in events if event.severity is Severity.WARNING]
+        assert (warning.reason, small in warning.message) == ("SmallSKUs", True)
 
     asyncio.run(story())

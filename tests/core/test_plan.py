@@ -184,6 +184,7 @@ def test_first_deployment_starts_all_instances_within_the_surge() -> None:
     assert [str(a.id) for a in planned.actions] == [f"credit.blue.aa-{n}" for n in range(3)]
 
 
+@pytest.mark.azure(65, 66)
 def test_outdated_instance_stays_until_its_replacement_is_ready() -> None:
     world = TinyWorld()
     settle(world, desired(1, "aa"))
@@ -269,6 +270,7 @@ def test_backoff_never_shrinks_with_attempts_and_is_bounded(
     assert 0.0 <= now <= later <= policy.backoff_max_seconds
 
 
+@pytest.mark.azure(65)
 @given(st.integers(1, 50))
 def test_surge_is_a_fifth_but_at_least_one(replicas: int) -> None:
     assert max(1, replicas / 5) <= surge(replicas) <= replicas / 5 + 1

@@ -130,6 +130,7 @@ def test_new_ones_come_only_once_the_old_ones_are_as_many_as_asked_for(
     assert rollout.count(NEW.revision, Phase.STARTING) == min(after, surge(after))
 
 
+@pytest.mark.azure(67)
 @given(counts, counts, st.integers(0, 30), orders)
 @settings(deadline=None)
 def test_given_up_at_any_moment_the_old_version_serves_in_full_again(

@@ -106,6 +106,7 @@ def test_update_of_the_script_under_load_loses_nothing(system: System) -> None:
     assert set(load.statuses) == {"200"}
 
 
+@pytest.mark.azure(63)
 def test_scaling_keeps_what_runs(system: System) -> None:
     system.serving("scaled", "blue")
     before = system.instances("scaled")

@@ -23,6 +23,7 @@ def check_still_answers(system: System) -> None:
         assert client.post("score", json=1).status_code == 200
 
 
+@pytest.mark.azure(73)
 @pytest.mark.parametrize(
     ("score", "said"),
     [
@@ -60,6 +61,7 @@ def test_broken_script_fails_its_deployment_and_says_why(
     system.run("online-deployment", "delete", "-e", credit, "-n", "broken", "--yes")
 
 
+@pytest.mark.azure(67)
 def test_failed_update_goes_on_with_the_old_script(system: System) -> None:
     system.serving("updated", "blue")
     broken = SCORE.replace('os.environ.get("WHO", "nobody")', "undefined_name")

@@ -55,6 +55,7 @@ def test_killed_gateway_is_back_with_the_same_routes(own_system: System) -> None
         assert str(client.base_url) == address
 
 
+@pytest.mark.azure(77)
 def test_killed_instance_is_replaced_and_its_sibling_answers(own_system: System) -> None:
     own_system.serving("credit", "blue", count=2)
     before = own_system.instances("credit")

@@ -50,6 +50,7 @@ def test_endpoint_is_shown_as_az_shows_it() -> None:
     assert list(entity) == sorted(entity)
 
 
+@pytest.mark.azure(71, 72, 74)
 def test_deployment_is_shown_as_az_shows_it() -> None:
     resource: Any = deployment_to_arm(deployment(instance_count=3), location="local")
     resource |= {"id": f"{WORKSPACE}/onlineEndpoints/credit/deployments/blue", "name": "blue"}

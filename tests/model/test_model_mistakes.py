@@ -389,6 +389,7 @@ DEPLOYMENT_MISTAKES = [
 ]
 
 
+@pytest.mark.azure(72)
 @pytest.mark.parametrize("mistake", DEPLOYMENT_MISTAKES, ids=lambda mistake: mistake[1][:30])
 def test_mistake_in_a_deployment_is_told_with_its_line(
     tmp_path: Path, mistake: tuple[str, str, str, int, str]

@@ -11,6 +11,8 @@ from verdazul.model.deployment import DeploymentSpec
 from verdazul.model.errors import UserError
 from verdazul.model.load import check_scoring_script
 
+pytestmark = pytest.mark.azure(68)
+
 
 def with_script(folder: Path, source: bytes) -> DeploymentSpec:
     (folder / "score.py").write_bytes(source)

@@ -198,6 +198,7 @@ def test_unknown_instance_type_is_told_with_the_nearest() -> None:
     assert far.value.problem.fix == "use one such as Standard_DS3_v2"
 
 
+@pytest.mark.azure(75)
 def test_small_instance_types_are_warned_of() -> None:
     assert small_sku_warning("standard_ds1_v2") == (
         "instance_type Standard_DS1_v2 has 1 core and 3.5 GiB: often too little for a model "

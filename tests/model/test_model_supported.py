@@ -52,6 +52,7 @@ INFERENCE = {
 }
 
 
+@pytest.mark.azure(74)
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -118,6 +119,7 @@ def test_what_a_deployment_cannot_have_yet_is_named(fields: dict[str, Any], mess
     ]
 
 
+@pytest.mark.azure(74)
 def test_defaults_written_out_are_silently_fine() -> None:
     refuse_unsupported(
         endpoint(

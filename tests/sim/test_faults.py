@@ -78,6 +78,7 @@ def test_a_machine_that_refuses_to_start_is_tried_until_it_does() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.azure(71, 72, 77)
 def test_an_instance_that_hangs_is_unrouted_replaced_and_routed_again() -> None:
     async def story() -> None:
         bench = Bench()

@@ -49,8 +49,8 @@ async def perform(
 def grace(record: DeploymentRecord | None, drain_seconds: float) -> float:
     """Seconds between SIGTERM and SIGKILL: what is in flight may use up its time.
 
-    The request timeout may be raised while the instance runs, and a WebSocket has none; hence the
-    limit of our own, whose default is the longest timeout there is.
+    The request timeout may be raised while the instance runs; hence a limit of our own, whose
+    default is the longest timeout there is.
     """
     timeout_ms = record.spec.request_settings.request_timeout_ms if record else 0
     return max(timeout_ms / 1000, drain_seconds) + GRACE_MARGIN_SECONDS
