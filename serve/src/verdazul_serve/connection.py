@@ -256,6 +256,7 @@ class Connection:
             self._transport.close()
             return
         self._transport.write_eof()
+        self._transport.resume_reading()
         self._loop.call_later(_LINGER_SECONDS, self._transport.close)
 
     def _watch(self) -> None:

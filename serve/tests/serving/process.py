@@ -75,7 +75,11 @@ class Client(http.client.HTTPConnection):
 def dial(path: str, *, timeout: float = 20.0) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
     sock.settimeout(timeout)
-    sock.connect(path)
+    try:
+        sock.connect(path)
+    except OSError:
+        sock.close()
+        raise
     return sock
 
 
