@@ -71,7 +71,8 @@ def test_every_setting_can_be_set_by_its_variable() -> None:
     for field in fields(Settings):
         value = getattr(settings, field.name)
         assert str(value) == given[field.name], field.name
-        assert isinstance(value, type(getattr(Settings(), field.name) or Path()))
+        default = getattr(Settings(), field.name)
+        assert isinstance(value, Path if default is None else type(default))
 
 
 def test_home_is_absolute_and_a_tilde_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:

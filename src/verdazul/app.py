@@ -41,9 +41,11 @@ from verdazul.control.world import World
 from verdazul.core.environment import Recipe
 from verdazul.environments.uv import UvEnvironments
 from verdazul.gateway.dataplane import EnvoyDataPlane
+from verdazul.gateway.listener import Connections
 from verdazul.gateway.tls import tls_of
 from verdazul.home import Address, Home
 from verdazul.identity.issuers import FileIssuers
+from verdazul.model.names import endpoint_host
 from verdazul.report import report
 from verdazul.secrets.sealed import SealedSecrets, new_key
 from verdazul.secrets.signing import FileSigner
@@ -211,6 +213,8 @@ def _gateway(settings: Settings, home: Home, address: Address) -> EnvoyDataPlane
         host=address.host,
         port=address.port,
         timeout_seconds=settings.gateway_timeout_seconds,
+        connections=Connections(settings.connections, settings.connections_per_second),
+        names=(endpoint_host("*", settings.location, settings.domain),) if settings.domain else (),
         wrap=lambda argv, log: wrap(
             argv,
             home=home.path,

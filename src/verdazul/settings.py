@@ -35,6 +35,34 @@ class Settings:
     resource_group: str = field(default="local", metadata={"doc": "resource group in ARM ids"})
     workspace: str = field(default="verdazul", metadata={"doc": "workspace in ARM ids"})
     location: str = field(default="local", metadata={"doc": "region in ARM resources"})
+    domain: str = field(
+        default="",
+        metadata={"doc": "where endpoints have host names (NAME.LOCATION.inference.DOMAIN)"},
+    )
+    requests_per_second: int = field(
+        default=500,
+        metadata={"least": 0, "doc": "requests an endpoint takes in a second; 0: no limit"},
+    )
+    bandwidth_kib_per_second: int = field(
+        default=5120,
+        metadata={"least": 0, "doc": "KiB an endpoint moves in a second, both ways; 0: no limit"},
+    )
+    max_request_bytes: int = field(
+        default=1_572_864,
+        metadata={"least": 0, "doc": "longest body of a request to an endpoint; 0: no limit"},
+    )
+    max_response_bytes: int = field(
+        default=1_572_864,
+        metadata={"least": 0, "doc": "longest answer of a model; 0: no limit"},
+    )
+    connections: int = field(
+        default=500,
+        metadata={"least": 0, "doc": "open connections to the gateway in all; 0: no limit"},
+    )
+    connections_per_second: int = field(
+        default=500,
+        metadata={"least": 0, "doc": "new connections to the gateway in a second; 0: no limit"},
+    )
     drain_seconds: float = field(
         default=1.0,
         metadata={"least": 0.0, "doc": "seconds between un-routing an instance and its SIGTERM"},

@@ -29,7 +29,6 @@ KNOWN_HOSTS = {
     "jmespath.org",
     "management.azure.com",
     "login.microsoftonline.com",
-    "ml.azure.com",
     "somewhere.else",
     "www.apache.org",
 }

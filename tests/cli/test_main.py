@@ -102,7 +102,6 @@ def test_a_value_that_cannot_be_exits_1(api: Api, run: Run, words: list[str], to
         ["online-endpoint", "create", "--local"],
         ["online-endpoint", "create", "-e"],
         ["online-endpoint", "create", "--web"],
-        ["online-endpoint", "update", "--mirror-traffic", "green=10"],
         ["online-endpoint", "show", "-n", "x", "--web"],
         ["online-endpoint", "invoke", "-n", "x", "--local"],
         ["online-endpoint", "delete", "-n", "x", "--local"],

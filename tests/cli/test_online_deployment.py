@@ -177,6 +177,7 @@ def test_a_failed_deployment_shows_cause_log_fix_and_the_command_for_more(
     )
 
 
+@pytest.mark.azure(19)
 def test_all_traffic_moves_once_the_deployment_is_ready(
     api: Api, run: Run, credit: str, deployment_yaml: Path
 ) -> None:
@@ -211,6 +212,7 @@ def test_traffic_that_could_not_be_moved_is_told_apart_from_the_deployment(
     assert "update -n credit --traffic blue=100" in ran.err
 
 
+@pytest.mark.azure(21)
 def test_all_traffic_cannot_be_had_without_waiting(api: Api, run: Run) -> None:
     ran = run("online-deployment", "create", "-f", "x.yml", "--all-traffic", "--no-wait")
 

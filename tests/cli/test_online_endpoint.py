@@ -160,6 +160,17 @@ def test_update_sets_adds_and_removes(api: Api, run: Run, credit: str) -> None:
     assert ran.json["tags"] == {"b": "2", "c": "3"}
 
 
+@pytest.mark.azure(27)
+def test_update_sets_the_mirror_and_resets_it(api: Api, run: Run, credit: str) -> None:
+    api.change(credit, traffic={"blue": 100})
+
+    ran = run("online-endpoint", "update", "-n", "credit", "--mirror-traffic", "green=10")
+    reset = run("online-endpoint", "update", "-n", "credit", "--mirror-traffic", "green=0")
+
+    assert (ran.json["mirror_traffic"], ran.json["traffic"]) == ({"green": 10}, {"blue": 100})
+    assert reset.json["mirror_traffic"] in ({}, {"green": 0})
+
+
 def test_update_from_a_file_replaces_and_warns_when_traffic_is_lost(
     api: Api, run: Run, credit: str, tmp_path: Path
 ) -> None:

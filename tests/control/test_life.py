@@ -21,6 +21,7 @@ from verdazul.model.events import Severity
 from verdazul.model.status import ProvisioningState
 
 
+@pytest.mark.azure(19)
 def test_deployment_becomes_ready_routed_and_its_operation_succeeds() -> None:
     async def story() -> None:
         bench = Bench()
@@ -39,6 +40,7 @@ def test_deployment_becomes_ready_routed_and_its_operation_succeeds() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.azure(17)
 def test_traffic_change_restarts_nothing_and_is_acknowledged() -> None:
     async def story() -> None:
         bench = Bench()
@@ -127,6 +129,7 @@ def test_crashed_instance_is_replaced_and_unrouted_meanwhile() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.azure(26)
 def test_deployment_with_traffic_cannot_be_deleted() -> None:
     async def story() -> None:
         bench = Bench()

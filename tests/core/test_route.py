@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.core.records import deployment, endpoint, instance, role_assignment
 
 from verdazul.core.instance import Instance, Phase
+from verdazul.core.limits import Limits
 from verdazul.core.records import DeploymentRecord, EndpointRecord
-from verdazul.core.route import Backend, Hold, Route, route, weight_of
+from verdazul.core.route import Backend, Hold, Route, Surroundings, mirrored_to, route, weight_of
 from verdazul.core.trust import HOME_OWNER, Identities, OwnTokens, audience_of
 from verdazul.model.endpoint import AuthMode
 
@@ -40,7 +41,11 @@ def declared(draw: st.DrawFn) -> tuple[EndpointRecord, tuple[DeploymentRecord, .
     share = draw(st.integers(0, 100))
     shares = dict(zip(staying, (share, 100 - share), strict=False)) if len(staying) > 1 else {}
     traffic = {draw(st.sampled_from(SPELLINGS[name])): part for name, part in shares.items()}
-    return endpoint("Credit", traffic=traffic), tuple(draw(st.permutations(records)))
+    idle = [name for name in names if not shares.get(name)]
+    target = draw(st.none() | st.sampled_from(idle)) if idle else None
+    mirror = {draw(st.sampled_from(SPELLINGS[target])): draw(st.integers(0, 50))} if target else {}
+    owner = endpoint("Credit", traffic=traffic, mirror_traffic=mirror)
+    return owner, tuple(draw(st.permutations(records)))
 
 
 @st.composite
@@ -72,6 +77,7 @@ def test_every_backend_is_a_ready_instance_of_that_deployment_and_none_is_left_o
 
 
 @given(declared(), running())
+@pytest.mark.azure(17)
 def test_weights_are_as_declared_and_sum_to_all_or_nothing(
     known: tuple[EndpointRecord, tuple[DeploymentRecord, ...]], seen: tuple[Instance, ...]
 ) -> None:
@@ -88,6 +94,7 @@ def test_weights_are_as_declared_and_sum_to_all_or_nothing(
 
 
 @given(declared(), running())
+@pytest.mark.azure(69, 70)
 def test_limits_are_the_declared_ones(
     known: tuple[EndpointRecord, tuple[DeploymentRecord, ...]], seen: tuple[Instance, ...]
 ) -> None:
@@ -105,6 +112,56 @@ def test_limits_are_the_declared_ones(
         assert each.max_requests == 2 * parallel * spec.instance_count
         assert each.request_timeout_ms == limits.request_timeout_ms
         assert each.max_queue_wait_ms == limits.max_queue_wait_ms
+
+
+@pytest.mark.azure(29)
+@given(declared(), running())
+def test_copies_go_to_one_deployment_that_is_there_and_takes_no_traffic(
+    known: tuple[EndpointRecord, tuple[DeploymentRecord, ...]], seen: tuple[Instance, ...]
+) -> None:
+    owner, records = known
+
+    found = route(owner, records, seen)
+
+    assert found is not None
+    asked = {name.lower(): share for name, share in owner.spec.mirror_traffic.items() if share}
+    weights = {each.name: each.weight for each in found.deployments}
+    if found.mirror is None:
+        assert not asked.keys() & {name.lower() for name in weights}
+    else:
+        assert weights[found.mirror.deployment] == 0
+        assert asked == {found.mirror.deployment.lower(): found.mirror.percent}
+        assert mirrored_to(owner, found.mirror.deployment.upper()) == found.mirror.percent
+
+
+def test_nothing_is_copied_to_what_is_live() -> None:
+    """A record of before the rule, or of a store that was written to by hand."""
+    owner = endpoint(traffic={"blue": 100})
+    spec = owner.spec.model_copy(update={"mirror_traffic": {"blue": 10}})
+
+    found = route(replace(owner, spec=spec), [deployment()], [])
+
+    assert found is not None
+    assert found.mirror is None
+
+
+def test_what_surrounds_an_endpoint_is_in_its_route() -> None:
+    around = Surroundings(Limits(1, 2, 3, 4), "local", "ml.test")
+    owner = endpoint("Credit", properties={"verdazul.cors_allow_origins": "https://a https://b"})
+    grpc = deployment(properties={"verdazul.upstream_protocol": "http2"})
+
+    found = route(owner, [grpc, deployment("green")], [], around=around)
+
+    assert found == Route(
+        "Credit",
+        owner.key_digests,
+        found.deployments if found else (),
+        mirror=None,
+        limits=Limits(1, 2, 3, 4),
+        cors_origins=("https://a", "https://b"),
+        host="credit.local.inference.ml.test",
+    )
+    assert [each.http2 for each in found.deployments] == [True, False]
 
 
 @given(declared(), running())

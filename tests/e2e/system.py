@@ -56,6 +56,13 @@ class Outcome:
         return json.loads(self.out)
 
 
+# Callers here ask without pause, and no test is about these limits.
+OUT_OF_REACH = {
+    "VERDAZUL_REQUESTS_PER_SECOND": "1000000",
+    "VERDAZUL_CONNECTIONS_PER_SECOND": "1000000",
+}
+
+
 @dataclass
 class System:
     """A home and where its files for deployments are written."""
@@ -71,6 +78,7 @@ class System:
             text=True,
             timeout=180,
             check=False,
+            env={**os.environ, **OUT_OF_REACH},
         )
         if code is not None:
             assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)

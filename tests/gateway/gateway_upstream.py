@@ -184,9 +184,11 @@ class Connection:
         finally:
             writer.transport.abort()
 
-    def send(self, path: str, headers: dict[str, str], *, body: bytes = b"") -> None:
-        lines = [f"{'POST' if body else 'GET'} {path} HTTP/1.1", "host: localhost"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
+    def send(
+        self, path: str, headers: dict[str, str], *, body: bytes = b"", method: str = ""
+    ) -> None:
+        lines = [f"{method or ('POST' if body else 'GET')} {path} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in {"host": "localhost", **headers}.items()]
         lines += [f"content-length: {len(body)}"] if body else []
         self.writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
 
@@ -195,8 +197,10 @@ class Connection:
         start, headers = _parse(text.decode("latin-1"))
         return int(start.split()[1]), headers
 
-    async def ask(self, path: str, headers: dict[str, str], *, body: bytes = b"") -> Answer:
-        self.send(path, headers, body=body)
+    async def ask(
+        self, path: str, headers: dict[str, str], *, body: bytes = b"", method: str = ""
+    ) -> Answer:
+        self.send(path, headers, body=body, method=method)
         status, told = await self.head()
         return Answer(status, told, await asyncio.wait_for(_body(self.reader, told), SECONDS))
 

@@ -86,6 +86,7 @@ def test_a_key_opens_its_own_endpoint_only_and_stops_when_replaced(tmp_path: Pat
     run(test())
 
 
+@pytest.mark.azure(102)
 def test_an_answer_other_than_200_is_the_models_error(tmp_path: Path) -> None:
     async def test() -> None:
         async with World.open(tmp_path) as world:
@@ -120,6 +121,7 @@ def test_an_instance_that_sheds_load_keeps_its_429(tmp_path: Path) -> None:
     run(test())
 
 
+@pytest.mark.azure(69)
 def test_each_deployment_has_its_own_timeout(tmp_path: Path) -> None:
     async def test() -> None:
         async with World.open(tmp_path) as world:
@@ -147,6 +149,7 @@ def test_each_deployment_has_its_own_timeout(tmp_path: Path) -> None:
     run(test())
 
 
+@pytest.mark.azure(70, 103)
 def test_one_request_too_many_is_429_and_the_rest_are_served(tmp_path: Path) -> None:
     async def test() -> None:
         async with World.open(tmp_path) as world:

@@ -18,6 +18,7 @@ TIME_LEFT = "x-envoy-expected-rq-timeout-ms"
 GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
+@pytest.mark.azure(22, 25)
 def test_a_header_reaches_a_deployment_without_traffic_in_any_case(tmp_path: Path) -> None:
     async def test() -> None:
         async with World.open(tmp_path) as world:
@@ -43,6 +44,7 @@ def test_a_header_reaches_a_deployment_without_traffic_in_any_case(tmp_path: Pat
     run(test())
 
 
+@pytest.mark.azure(23, 24)
 def test_unknown_deployment_endpoint_and_no_traffic_are_404_that_say_which(tmp_path: Path) -> None:
     async def test() -> None:
         async with World.open(tmp_path) as world:
@@ -115,6 +117,7 @@ def test_dots_in_a_path_do_not_climb_from_one_endpoint_into_another(tmp_path: Pa
     run(test())
 
 
+@pytest.mark.azure(18)
 def test_traffic_is_split_by_weight(tmp_path: Path) -> None:
     weights = {"blue": 20, "green": 30, "grey": 50}
 
@@ -190,6 +193,7 @@ def test_the_instance_is_told_how_long_the_caller_waits(tmp_path: Path) -> None:
     run(test())
 
 
+@pytest.mark.azure(105)
 def test_response_headers_are_ours_whatever_the_model_says(tmp_path: Path) -> None:
     async def test() -> None:
         async with World.open(tmp_path) as world:
@@ -213,6 +217,7 @@ def test_response_headers_are_ours_whatever_the_model_says(tmp_path: Path) -> No
     run(test())
 
 
+@pytest.mark.azure(106)
 def test_client_request_id_is_cleaned_and_echoed(tmp_path: Path) -> None:
     echoed = {
         "abc_DEF-123": "abc_DEF-123",

@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verdazul.core.route import Backend, DeploymentRoute, Hold, Route
+from verdazul.core.limits import DeploymentLimits, Limits
+from verdazul.core.route import Backend, DeploymentRoute, Hold, Mirror, Route
 from verdazul.core.trust import Identities, OwnTokens, Signer, Trust
+from verdazul.gateway import limits
 from verdazul.gateway.bootstrap import bootstrap
 from verdazul.gateway.resources import Unroutable, endpoint_routes
 from verdazul.gateway.snapshot import Snapshot, clusters_in, passage, signers
@@ -56,6 +58,23 @@ CASES: dict[str, tuple[str, object]] = {
                     replace(BLUE, weight=30),
                     replace(GREEN, weight=70, backends=(Backend("g", "10.0.0.7:9000"),)),
                 ),
+            )
+        ],
+    ),
+    "gateway_mirror_and_limits": (
+        "copies on the share route only; buckets by name; sizes and bandwidth; CORS; a host name",
+        [
+            Route(
+                "Credit",
+                DIGESTS,
+                (
+                    replace(BLUE, limits=DeploymentLimits(0, 1_572_864, 1_572_864)),
+                    replace(GREEN, weight=0, limits=DeploymentLimits(20, 1000, 2000), http2=True),
+                ),
+                mirror=Mirror("green", 10),
+                limits=Limits(500, 5120, 1_572_864, 1_572_864),
+                cors_origins=("https://app.example.com",),
+                host="credit.local.inference.ml.test",
             )
         ],
     ),
@@ -107,7 +126,7 @@ def test_both_requirements_are_there_without_any_signer() -> None:
 def test_bootstrap_is_as_reviewed() -> None:
     made = json.loads(bootstrap("127.0.0.1", 8443))
     filters = made["static_resources"]["listeners"][0]["filter_chains"][0]["filters"]
-    for place, name in ((0, "filter.lua"), (2, "token.lua")):
+    for place, name in ((1, "filter.lua"), (3, "token.lua")):
         http_filter = filters[0]["typed_config"]["http_filters"][place]
         lua = http_filter["typed_config"]["default_source_code"]
         assert "function envoy_on_request" in lua["inline_string"]
@@ -214,6 +233,7 @@ def test_shares_of_the_random_number_are_exactly_the_weights(
         (Route("..", (), ()), "is not a name"),
         (Route("a", (), (BLUE, replace(BLUE, name="blue", weight=0))), "two deployments of one"),
         (Route("a", (), (replace(BLUE, weight=60),)), "sum to 60"),
+        (Route("a", (), (BLUE,), mirror=Mirror("green", 10)), 'mirrors to "green"'),
         (Route("a", (), (replace(BLUE, backends=(Backend("x", "host:1"),)),)), '"host:1"'),
         (Route("a", (), (replace(BLUE, backends=(Backend("x", "1.2.3.4"),)),)), '"1.2.3.4"'),
     ],
@@ -227,3 +247,51 @@ def test_a_route_that_breaks_its_promises_is_refused_with_what_is_wrong(
 
 def test_a_damaged_cluster_file_counts_as_none() -> None:
     assert clusters_in("") == clusters_in("{") == clusters_in('{"resources": 1}') == {}
+
+
+@pytest.mark.azure(31)
+@given(deployments(), st.integers(1, 50))
+def test_only_requests_that_name_no_deployment_are_copied(
+    chosen: tuple[DeploymentRoute, ...], percent: int
+) -> None:
+    route = Route("credit", DIGESTS, chosen, mirror=Mirror("z", percent))
+
+    for one in endpoint_routes(route):
+        copies = one.get("route", {}).get("request_mirror_policies", [])
+        is_share = "route" in one and "headers" not in one["match"]
+        assert [
+            (copy["cluster"], copy["runtime_fraction"]["default_value"]["numerator"])
+            for copy in copies
+        ] == ([("credit.z", percent)] if is_share else [])
+
+
+@given(st.integers(1, 30_000))
+def test_a_bucket_holds_exactly_as_many_requests_as_the_limit(limit: int) -> None:
+    route = Route("credit", DIGESTS, (BLUE,), limits=Limits(requests_per_second=limit))
+
+    cost = int(limits.costs(route, BLUE)["endpoint_bucket_cost"])
+
+    assert limit * cost <= limits.BUCKET < (limit + 1) * cost
+
+
+@pytest.mark.azure(32)
+@given(st.integers(1, 100_000), st.integers(1, 50))
+def test_copies_take_their_share_of_the_bandwidth(kib: int, percent: int) -> None:
+    plain = Route("credit", DIGESTS, (BLUE,), limits=Limits(bandwidth_kib_per_second=kib))
+
+    def left(route: Route) -> int:
+        share = limits.per_route(route, BLUE)["envoy.filters.http.bandwidth_share"]
+        return int(share["response_limit"]["kbps"]["default_value"])
+
+    with_copies = left(replace(plain, mirror=Mirror("green", percent)))
+
+    assert left(plain) == kib
+    assert with_copies * (100 + percent) <= max(kib, 2) * 100
+    assert (with_copies + 1) * (100 + percent) > kib * 100
+
+
+def test_without_limits_nothing_is_in_the_way() -> None:
+    route = Route("credit", DIGESTS, (BLUE,))
+
+    assert limits.per_route(route, BLUE) == {}
+    assert limits.costs(route, BLUE) == {}

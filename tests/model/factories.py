@@ -141,25 +141,30 @@ def splits(draw: st.DrawFn) -> dict[str, int]:
     return dict(zip(deployments, parts, strict=True))
 
 
-endpoints = st.builds(
-    endpoint,
-    name=names,
-    description=st.none() | texts,
-    tags=text_maps,
-    properties=text_maps,
-    auth_mode=st.sampled_from(["key", "aml_token", "aad_token"]),
-    identity=st.none()
+_endpoint_fields: dict[str, st.SearchStrategy[Any]] = {
+    "name": names,
+    "description": st.none() | texts,
+    "tags": text_maps,
+    "properties": text_maps,
+    "auth_mode": st.sampled_from(["key", "aml_token", "aad_token"]),
+    "identity": st.none()
     | st.fixed_dictionaries(
         {
             "type": st.just("user_assigned"),
             "user_assigned_identities": st.lists(words, min_size=1, max_size=2, unique=True),
         }
     ),
-    traffic=splits(),
-    mirror_traffic=st.just({}) | st.fixed_dictionaries({"green": st.integers(0, 50)}),
-    public_network_access=st.sampled_from(["enabled", "disabled"]),
-    compute=st.none() | st.just("azureml:cluster"),
-    location=st.none() | words,
+    "traffic": splits(),
+    "public_network_access": st.sampled_from(["enabled", "disabled"]),
+    "location": st.none() | words,
+}
+endpoints = st.one_of(
+    st.builds(
+        endpoint,
+        **_endpoint_fields,
+        mirror_traffic=st.just({}) | st.fixed_dictionaries({"the_mirror": st.integers(0, 50)}),
+    ),
+    st.builds(endpoint, **_endpoint_fields, compute=st.just("azureml:cluster")),
 )
 
 collectors = st.fixed_dictionaries(

@@ -164,15 +164,40 @@ ENDPOINT_MISTAKES = [
         "the key `name` is there twice, first in line 1",
     ),
     (
-        "name: credit\nmirror_traffic: {blue: 10}\n",
-        "NotSupportedYet",
-        2,
-        "mirror_traffic.blue: 10 is not supported yet",
+        "name: credit\ntraffic: {Blue: 100}\nmirror_traffic: {blue: 10}\n",
+        "InvalidTraffic",
+        3,
+        (
+            "mirror_traffic copies 10 % to blue, which takes 100 % of the traffic; "
+            "a deployment can be live or mirrored to, not both"
+        ),
+    ),
+    (
+        "name: credit\ncompute: azureml:cluster\nmirror_traffic: {blue: 10}\n",
+        "InvalidTraffic",
+        3,
+        "mirror_traffic is for managed endpoints only; this one names a `compute`",
+    ),
+    (
+        "name: credit\nproperties:\n  verdazul.request_per_second: 5\n",
+        "UnknownProperty",
+        3,
+        "properties.verdazul.request_per_second: there is no such property",
+    ),
+    (
+        "name: credit\nproperties:\n  verdazul.requests_per_second: many\n",
+        "InvalidValue",
+        3,
+        (
+            'properties.verdazul.requests_per_second is "many"; '
+            "it must be a whole number from 0 (no limit) to 1000000"
+        ),
     ),
 ]
 
 
 @pytest.mark.parametrize(("text", "code", "line", "message"), ENDPOINT_MISTAKES)
+@pytest.mark.azure(17, 28, 29, 33)
 def test_mistake_in_an_endpoint_is_told_with_its_line(
     tmp_path: Path, text: str, code: str, line: int, message: str
 ) -> None:

@@ -82,6 +82,7 @@ def test_unknown_deployment_in_traffic_is_told_with_the_known_ones() -> None:
     assert problem.fix == "did you mean green? its deployments: blue, green"
 
 
+@pytest.mark.azure(20)
 def test_traffic_before_any_deployment_is_told() -> None:
     with pytest.raises(UserError, match="create the deployment first"):
         check_traffic({"blue": 100}, [])
@@ -111,6 +112,7 @@ def test_traffic_before_any_deployment_is_told() -> None:
         ),
     ],
 )
+@pytest.mark.azure(17)
 def test_traffic_that_breaks_a_rule_is_told(traffic: dict[str, int], message: str) -> None:
     with pytest.raises(UserError) as caught:
         check_traffic(traffic, ["blue", "green"], endpoint="credit")

@@ -15,7 +15,6 @@ from verdazul.model.supported import refuse_unsupported
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"mirror_traffic": {"green": 10}}, "mirror_traffic.green: 10 is not supported yet"),
         ({"identity": {}}, "identity: system_assigned is not supported yet"),
         (
             {

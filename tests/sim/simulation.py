@@ -16,6 +16,7 @@ from verdazul.control import assets, credentials, deployments, endpoints
 from verdazul.control.loop import Gone, LookAgain
 from verdazul.control.reconcile import reconcile
 from verdazul.control.resolve import resolve
+from verdazul.control.world import surroundings
 from verdazul.core.environment import Building, Built, Recipe
 from verdazul.core.instance import Instance, InstanceId, Phase
 from verdazul.core.records import (
@@ -352,7 +353,8 @@ class Simulation:
         known = {state.record.name for state in states}
         assert {instance.id.deployment for instance in seen} <= known, "orphans"
         assert {name.lower() for name in record.spec.traffic} <= {n.lower() for n in known}
-        wanted = route(record, [state.record for state in states], seen)
+        around = surroundings(self.bench.world.settings)
+        wanted = route(record, [state.record for state in states], seen, around=around)
         assert self.bench.gateway.published(record.name) == wanted
         for state in states:
             mine = [i for i in seen if i.id.deployment == state.record.name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from verdazul.api.arm import Links, operation_path, workspace_path
 from verdazul.control.endpoints import EndpointView
@@ -20,7 +21,7 @@ from verdazul.core.versions import Container
 from verdazul.model.arm import deployment_to_arm, endpoint_to_arm
 from verdazul.model.errors import Problem
 from verdazul.model.events import Event
-from verdazul.model.names import endpoint_path
+from verdazul.model.names import endpoint_host, endpoint_path
 from verdazul.model.status import ProvisioningState, Status
 
 TYPE = "Microsoft.MachineLearningServices/workspaces"
@@ -38,6 +39,10 @@ def deployment_id(links: Links, endpoint: str, name: str) -> str:
 
 def scoring_base(links: Links, name: str) -> str:
     """Where an endpoint answers; any path below it is forwarded."""
+    settings, door = links.settings, urlsplit(links.address)
+    host = endpoint_host(name, settings.location, settings.domain)
+    if host:
+        return f"{door.scheme}://{host}" + f":{door.port}" * bool(door.port)
     return f"{links.address}{endpoint_path(name)}"
 
 

@@ -160,12 +160,12 @@ def _existing(endpoint: Resource, name: str) -> Answer:
 
 
 def _refuse_nothing_to_do(arguments: Arguments) -> None:
-    asked = arguments.file, arguments.traffic, arguments.sets, arguments.adds, arguments.removes
-    if not any(asked):
+    flags = arguments.file, arguments.traffic, arguments.mirror_traffic
+    if not any((*flags, arguments.sets, arguments.adds, arguments.removes)):
         raise UserError(
             "update was not told what to change",
             code="InvalidArguments",
-            fix="pass --traffic, --set, --add, --remove or --file",
+            fix="pass --traffic, --mirror-traffic, --set, --add, --remove or --file",
         )
 
 
@@ -208,6 +208,7 @@ def _declare_update(commands: grammar.Subparsers[Any]) -> None:
         "what the flags name changes, and never over somebody else's change.",
         examples=[
             'verdazul online-endpoint update -n credit --traffic "blue=90 green=10"',
+            'verdazul online-endpoint update -n credit --mirror-traffic "green=10"',
             "verdazul online-endpoint update -n credit --set tags.team=risk",
             "verdazul online-endpoint update -f endpoint.yml",
         ],
@@ -221,11 +222,17 @@ def _declare_update(commands: grammar.Subparsers[Any]) -> None:
         metavar="NAME=PERCENT",
         help="percentages of all deployments; who is not named gets 0",
     )
+    parser.add_argument(
+        "--mirror-traffic",
+        nargs="+",
+        metavar="NAME=PERCENT",
+        help="send a copy of so many percent (at most 50) of the requests to one deployment that "
+        "takes no traffic; its answers are dropped. 0 ends it",
+    )
     grammar.add_set(parser)
     grammar.add_add_and_remove(parser)
     grammar.add_wait(parser)
     _refuse(parser, "--local", "--web")
-    grammar.not_yet(parser, "--mirror-traffic", why="requests are not mirrored", takes=-1)
 
 
 def _declare_readers(commands: grammar.Subparsers[Any]) -> None:

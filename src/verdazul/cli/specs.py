@@ -129,6 +129,8 @@ def _with_own_flags(spec: EndpointSpec, arguments: Arguments) -> EndpointSpec:
         own["auth_mode"] = arguments.auth_mode
     if getattr(arguments, "traffic", None):
         own["traffic"] = parse_traffic(arguments.traffic)
+    if getattr(arguments, "mirror_traffic", None):
+        own["mirror_traffic"] = parse_traffic(arguments.mirror_traffic, what="mirror_traffic")
     return endpoint_from_mapping({**spec.to_mapping(), **own}) if own else spec
 
 

@@ -26,7 +26,7 @@ from verdazul.core.records import (
     Operation,
     OperationKind,
 )
-from verdazul.core.route import weight_of
+from verdazul.core.route import mirrored_to, weight_of
 from verdazul.core.status import serving_bundle
 from verdazul.model.deployment import DeploymentSpec
 from verdazul.model.errors import Conflict, NotFound, UserError
@@ -173,6 +173,15 @@ async def _refuse_over_limit(world: World, endpoint: EndpointRecord) -> None:
 
 def _refuse_live(endpoint: EndpointRecord, record: DeploymentRecord) -> None:
     share = weight_of(endpoint, record.name)
+    mirror = mirrored_to(endpoint, record.name)
+    if mirror and not endpoint.deleting:
+        raise UserError(
+            f'deployment "{record.name}" gets copies of {mirror} % of the requests to endpoint '
+            f'"{endpoint.name}"; only one that gets none can be deleted',
+            code="DeploymentHasTraffic",
+            fix=f"stop mirroring: verdazul online-endpoint update -n {endpoint.name} "
+            f'--mirror-traffic "{record.name}=0"',
+        )
     if share and not endpoint.deleting:
         raise UserError(
             f'deployment "{record.name}" takes {share} % of the traffic of endpoint '

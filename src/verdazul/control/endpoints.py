@@ -29,7 +29,7 @@ from verdazul.model.errors import Conflict, NotFound, PreconditionFailed, UserEr
 from verdazul.model.events import Event, Severity
 from verdazul.model.status import Status
 from verdazul.model.supported import refuse_unsupported
-from verdazul.model.traffic import check_traffic
+from verdazul.model.traffic import check_mirror, check_traffic
 
 ENDPOINTS_LIMIT = 100
 """Azure's limit of endpoints in a subscription and region."""
@@ -101,6 +101,7 @@ async def _create(world: World, spec: EndpointSpec) -> Accepted:
             fix="delete an endpoint that is not needed any more",
         )
     check_traffic(spec.traffic, (), endpoint=spec.name)
+    check_mirror(spec.mirror_traffic, (), endpoint=spec.name)
     now = world.clock.now()
     keys = (world.ids.new_key(), world.ids.new_key())
     record = EndpointRecord(
@@ -118,16 +119,20 @@ async def _create(world: World, spec: EndpointSpec) -> Accepted:
 async def _update(world: World, known: EndpointRecord, spec: EndpointSpec) -> Accepted:
     refuse_deleting(known)
     deployments = await world.store.deployments(known.name)
-    shares = check_traffic(spec.traffic, _living(deployments), endpoint=known.name)
+    living = _living(deployments)
+    shares = check_traffic(spec.traffic, living, endpoint=known.name)
     traffic = {name: share for name, share in shares.items() if share}
+    mirror = check_mirror(spec.mirror_traffic, living, endpoint=known.name)
+    split = {"traffic": traffic, "mirror_traffic": mirror}
     record = replace(
         known,
-        spec=spec.model_copy(update={"name": known.name, "traffic": traffic}),
+        spec=spec.model_copy(update={"name": known.name, **split}),
         generation=known.generation + 1,
         modified_at=world.clock.now(),
     )
-    said = ", ".join(f"{name}={share}" for name, share in traffic.items()) or "none"
-    return await declare(world, record, known.generation, OperationKind.UPDATE, f"traffic: {said}")
+    said = f"traffic: {_split_text(traffic)}"
+    said += f"; mirrored: {_split_text(mirror)}" if mirror else ""
+    return await declare(world, record, known.generation, OperationKind.UPDATE, said)
 
 
 async def get_endpoint(world: World, name: str) -> EndpointView:
@@ -259,3 +264,7 @@ def _event(world: World, record: EndpointRecord, reason: str, message: str) -> A
 
 def _living(deployments: tuple[DeploymentState, ...]) -> list[str]:
     return [state.record.name for state in deployments if not state.record.deleting]
+
+
+def _split_text(split: dict[str, int]) -> str:
+    return ", ".join(f"{name}={share}" for name, share in split.items()) or "none"

@@ -14,7 +14,7 @@ from verdazul.control.loop import Gone, LookAgain
 from verdazul.control.pausing import hold_of
 from verdazul.control.perform import grace, perform
 from verdazul.control.trust import are_issuers_acknowledged
-from verdazul.control.world import World
+from verdazul.control.world import World, surroundings
 from verdazul.core.changes import (
     AddEvent,
     Change,
@@ -113,8 +113,9 @@ async def _route(
 ) -> Route | None:
     is_by_role = endpoint.spec.auth_mode is AuthMode.AAD_TOKEN
     assignments = await world.store.role_assignments() if is_by_role else ()
-    declared, hold = (d.record for d in deployments), hold_of(world.settings)
-    return route(endpoint, declared, instances, assignments, hold=hold)
+    declared, hold = (state.record for state in deployments), hold_of(world.settings)
+    around = surroundings(world.settings)
+    return route(endpoint, declared, instances, assignments, hold=hold, around=around)
 
 
 def _deployment_names(seen: Seen) -> list[str]:

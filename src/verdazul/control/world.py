@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from verdazul.control.turns import Turns
+from verdazul.core.limits import Limits
+from verdazul.core.route import Surroundings
 from verdazul.model.errors import Problem
 from verdazul.ports import (
     Artifacts,
@@ -53,3 +55,14 @@ class World:
     wake: Callable[[str], None]
     trouble: Callable[[str], Problem | None] = _no_trouble
     turns: Turns = field(default_factory=Turns)
+
+
+def surroundings(settings: Settings) -> Surroundings:
+    """What the settings say to every endpoint's route."""
+    limits = Limits(
+        settings.requests_per_second,
+        settings.bandwidth_kib_per_second,
+        settings.max_request_bytes,
+        settings.max_response_bytes,
+    )
+    return Surroundings(limits, settings.location, settings.domain)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from verdazul.core.access import RoleAssignment, may_score
 from verdazul.core.instance import Instance, Phase
+from verdazul.core.limits import (
+    NO_LIMITS,
+    NO_OWN_LIMITS,
+    DeploymentLimits,
+    Limits,
+    deployment_limits,
+    limits_of,
+)
 from verdazul.core.records import DeploymentRecord, EndpointRecord
 from verdazul.core.trust import Door, OwnTokens, audience_of
 from verdazul.model.endpoint import AuthMode
-from verdazul.model.names import same_name
+from verdazul.model.names import endpoint_host, same_name
+from verdazul.model.properties import CORS_ALLOW_ORIGINS, HTTP2, UPSTREAM_PROTOCOL
 from verdazul.model.roles import BUILT_IN
 
 
@@ -37,6 +46,19 @@ class DeploymentRoute:
     max_queue_wait_ms: int
     max_requests: int
     backends: tuple[Backend, ...]
+    limits: DeploymentLimits = NO_OWN_LIMITS
+    http2: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Of `percent` of the unaddressed requests, `deployment` gets a copy whose answer is dropped.
+
+    Whatever happens to the copy, its caller is neither slowed nor failed by it.
+    """
+
+    deployment: str
+    percent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +83,22 @@ class Route:
     deployments: tuple[DeploymentRoute, ...]
     door: Door | None = None
     hold: Hold | None = None
+    mirror: Mirror | None = None
+    limits: Limits = NO_LIMITS
+    cors_origins: tuple[str, ...] = ()
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the server says for all endpoints: limits of those that set none, and its domain."""
+
+    limits: Limits = NO_LIMITS
+    location: str = ""
+    domain: str = ""
+
+
+ALONE = Surroundings()
 
 
 def route(
@@ -70,6 +108,7 @@ def route(
     assignments: Iterable[RoleAssignment] = (),
     *,
     hold: Hold | None = None,
+    around: Surroundings = ALONE,
 ) -> Route | None:
     """The route these declare and these instances allow; None for an endpoint that is going.
 
@@ -82,12 +121,17 @@ def route(
     seen = tuple(instances)
     ordered = sorted((d for d in deployments if not d.deleting), key=lambda d: d.name)
     door = _door(endpoint, assignments)
+    limits = limits_of(endpoint, around.limits)
     return Route(
         endpoint.name,
         () if door else endpoint.key_digests,
-        tuple(_deployment_route(endpoint, deployment, seen) for deployment in ordered),
+        tuple(_deployment_route(endpoint, deployment, seen, limits) for deployment in ordered),
         door,
         hold if endpoint.is_paused else None,
+        _mirror(endpoint, ordered),
+        limits,
+        tuple(endpoint.spec.properties.get(CORS_ALLOW_ORIGINS, "").split()),
+        endpoint_host(endpoint.name, around.location, around.domain),
     )
 
 
@@ -100,8 +144,20 @@ def _door(endpoint: EndpointRecord, assignments: Iterable[RoleAssignment]) -> Do
     return may_score(assignments, endpoint.name, BUILT_IN)
 
 
+def _mirror(endpoint: EndpointRecord, deployments: Iterable[DeploymentRecord]) -> Mirror | None:
+    """Nothing is copied to a deployment that is not there (any more), or that is live."""
+    for deployment in deployments:
+        percent = mirrored_to(endpoint, deployment.name)
+        if percent and not weight_of(endpoint, deployment.name):
+            return Mirror(deployment.name, percent)
+    return None
+
+
 def _deployment_route(
-    endpoint: EndpointRecord, deployment: DeploymentRecord, instances: tuple[Instance, ...]
+    endpoint: EndpointRecord,
+    deployment: DeploymentRecord,
+    instances: tuple[Instance, ...],
+    owners: Limits,
 ) -> DeploymentRoute:
     limits = deployment.spec.request_settings
     return DeploymentRoute(
@@ -117,10 +173,20 @@ def _deployment_route(
             for i in sorted(instances, key=lambda i: i.id)
             if i.phase is Phase.READY and same_name(i.id.deployment, deployment.name)
         ),
+        limits=deployment_limits(deployment, owners),
+        http2=deployment.spec.properties.get(UPSTREAM_PROTOCOL) == HTTP2,
     )
 
 
 def weight_of(endpoint: EndpointRecord, deployment: str) -> int:
     """Percent of unaddressed requests; a deployment that traffic does not name gets none."""
-    traffic = endpoint.spec.traffic.items()
-    return next((share for name, share in traffic if same_name(name, deployment)), 0)
+    return _percent_of(endpoint.spec.traffic, deployment)
+
+
+def mirrored_to(endpoint: EndpointRecord, deployment: str) -> int:
+    """Percent of unaddressed requests that this deployment gets a copy of."""
+    return _percent_of(endpoint.spec.mirror_traffic, deployment)
+
+
+def _percent_of(split: Mapping[str, int], deployment: str) -> int:
+    return next((share for name, share in split.items() if same_name(name, deployment)), 0)

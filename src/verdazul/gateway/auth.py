@@ -52,28 +52,25 @@ def _discovered() -> Json:
     return {"config_source": config, "type_urls": [_JWT]}
 
 
-def per_route(route: Route) -> Json:
-    """What opens this endpoint, on every route of it."""
+def per_route(route: Route, besides: Json | None = None) -> Json:
+    """What opens this endpoint, on every route of it; `besides` is also told to filter.lua."""
+    held = {"held": True} if route.hold else {}
+    about = {"endpoint": route.endpoint} | held | (besides or {})
     match route.door:
         case None:
-            return told(_about(route) | {"digests": list(route.key_digests)})
+            return told(about | {"digests": list(route.key_digests)})
         case OwnTokens(audience):
-            return _wants_token(_about(route), _OWN, {"audience": audience})
+            return _wants_token(about, _OWN, {"audience": audience})
         case Identities(users, groups):
             # One entry for each principal: it is looked up, however many there are.
             passes = {f"user {user}": True for user in users}
             passes |= {f"group {group}": True for group in groups}
-            return _wants_token(_about(route), _PROVIDERS, passes)
+            return _wants_token(about, _PROVIDERS, passes)
 
 
 def told(context: Json) -> Json:
     """A filter context for filter.lua."""
     return {_KEYS_FILTER: _lua_context(context)}
-
-
-def _about(route: Route) -> Json:
-    held = {"held": True} if route.hold else {}
-    return {"endpoint": route.endpoint, **held}
 
 
 def _wants_token(about: Json, requirement: str, passes: Json) -> Json:

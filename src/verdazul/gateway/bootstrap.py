@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 
-from verdazul.gateway.listener import listener
+from verdazul.gateway.listener import CONNECTIONS, Connections, listener
 from verdazul.gateway.resources import Json, control_cluster
 from verdazul.gateway.tls import Tls
 
 CONTROL_SOCKET = "unix:run/api.sock"
-MOST_CONNECTIONS = 8000
 
 
 def admin_socket(number: int = 1) -> str:
@@ -30,12 +29,15 @@ def bootstrap(
     number: int = 1,
     is_shared: bool = False,
     is_logged: bool = True,
+    connections: Connections = CONNECTIONS,
 ) -> str:
     """The JSON text of Envoy's bootstrap.
 
     `is_shared`: another process listens there too; `is_logged`: each request leaves a row.
     """
-    public = listener(host, port, tls or Tls(), is_shared=is_shared, is_logged=is_logged)
+    public = listener(
+        host, port, tls or Tls(), connections, is_shared=is_shared, is_logged=is_logged
+    )
     source = {"path": "gateway/cds/cds.json", "watched_directory": {"path": "gateway/cds"}}
     config = {
         "node": {"id": "verdazul", "cluster": "verdazul"},
@@ -47,17 +49,19 @@ def bootstrap(
             "listeners": [public],
             "clusters": [control_cluster(CONTROL_SOCKET)],
         },
-        "overload_manager": {"resource_monitors": [_most_connections()]},
     }
+    if connections.at_once:
+        monitors = [_most_connections(connections.at_once)]
+        config["overload_manager"] = {"resource_monitors": monitors}
     return json.dumps(config, indent=1)
 
 
-def _most_connections() -> Json:
+def _most_connections(most: int) -> Json:
     monitor = "downstream_connections.v3.DownstreamConnectionsConfig"
     return {
         "name": "envoy.resource_monitors.global_downstream_max_connections",
         "typed_config": {
             "@type": f"type.googleapis.com/envoy.extensions.resource_monitors.{monitor}",
-            "max_active_downstream_connections": MOST_CONNECTIONS,
+            "max_active_downstream_connections": most,
         },
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +19,7 @@ from verdazul.gateway.bootstrap import bootstrap
 from verdazul.gateway.holder import Holder
 from verdazul.gateway.launch import Launch, Wrap, suffix
 from verdazul.gateway.ledger import Ledger
+from verdazul.gateway.listener import CONNECTIONS, Connections
 from verdazul.gateway.listening import check_alone
 from verdazul.gateway.publish import Publisher, Rejected
 from verdazul.gateway.record import end_surplus
@@ -53,12 +55,15 @@ class EnvoyDataPlane:
         drain_seconds: int = 600,
         look_seconds: float = 5.0,
         is_logged: bool = True,
+        connections: Connections = CONNECTIONS,
+        names: Iterable[str] = (),
     ) -> None:
         """`wrap` makes the command that runs an Envoy and keeps its output in home/logs.
 
         `drain_seconds`: how long an Envoy that was replaced may end what it holds;
         `look_seconds`: how often certificates and the port are looked at; `is_logged`: each
         request to an endpoint leaves a row on Envoy's stdout.
+        `names` are host names besides the usual ones that the certificate is for.
         """
         self._home = home
         self._turn = asyncio.Lock()
@@ -67,7 +72,7 @@ class EnvoyDataPlane:
         disk.make_folders(home)
         self._ledger = Ledger(home / "gateway" / "routes.json")
         tls = tls or Tls()
-        hosts = (host, socket.gethostname())
+        hosts = (host, socket.gethostname(), *names)
         clock = clock or SystemClock()
         self._served = Served(home, tls, hosts=hosts, clock=clock)
         numbers = range(1, processes + 1)
@@ -84,6 +89,7 @@ class EnvoyDataPlane:
                     number=number,
                     is_shared=processes > 1,
                     is_logged=is_logged,
+                    connections=connections,
                 ),
                 home / "logs" / f"envoy{suffix(number)}.txt",
                 wrap,

@@ -303,6 +303,29 @@ local function blame_the_model(headers)
   headers:add("ms-azureml-model-error-reason", "model_error")
 end
 
+-- An answer that announces more than it may have is the model's error, too. It is told before any of
+-- it is passed on; what then comes is dropped, not gathered. A stream announces no length.
+local function refuse_long_answer(handle, headers, context)
+  local most, length = context:get("max_response_bytes"), headers:get("content-length")
+  if not most or most == 0 or not length or tonumber(length) <= most then
+    return
+  end
+  local status = headers:get("ms-azureml-model-error-statuscode") or headers:get(":status")
+  local text = '{"error": {"code": "ResponseTooLarge", "message": "the model answered endpoint \\"'
+    .. context:get("endpoint") .. '\\" with ' .. length .. " bytes; it may be at most "
+    .. string.format("%.0f", most) .. ' (max_response_bytes)"}}'
+  headers:replace(":status", "424")
+  headers:replace("ms-azureml-model-error-statuscode", status)
+  headers:replace("ms-azureml-model-error-reason", "model_error")
+  headers:replace("content-length", tostring(#text))
+  headers:replace("content-type", "application/json")
+  headers:remove("content-encoding")
+  for chunk in handle:bodyChunks() do
+    chunk:setBytes(text)
+    text = ""
+  end
+end
+
 -- The router's filter for answers from upstream always sets x-verdazul-upstream, so a reply
 -- without it was made here, and no upstream can pretend otherwise.
 function envoy_on_response(handle)
@@ -330,6 +353,7 @@ function envoy_on_response(handle)
     if spent then
       headers:add("ms-azureml-model-time", spent)
     end
+    refuse_long_answer(handle, headers, handle:filterContext())
     return
   end
   local status = headers:get(":status")

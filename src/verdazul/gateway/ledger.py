@@ -13,7 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from verdazul.core.route import Backend, DeploymentRoute, Hold, Route
+from verdazul.core.limits import DeploymentLimits, Limits
+from verdazul.core.route import Backend, DeploymentRoute, Hold, Mirror, Route
 from verdazul.core.trust import Door, Identities, OwnTokens
 from verdazul.gateway import disk
 from verdazul.model.errors import Fatal
@@ -106,6 +107,10 @@ def _route(value: dict[str, Any]) -> Route:
         tuple(_deployment(one) for one in value["deployments"]),
         _door(value.get("door")),
         Hold(**value["hold"]) if value.get("hold") else None,
+        Mirror(**value["mirror"]) if value.get("mirror") else None,
+        Limits(**value.get("limits", {})),
+        tuple(value.get("cors_origins", ())),
+        value.get("host", ""),
     )
 
 
@@ -119,4 +124,5 @@ def _door(value: dict[str, Any] | None) -> Door | None:
 
 def _deployment(value: dict[str, Any]) -> DeploymentRoute:
     backends = tuple(Backend(**one) for one in value["backends"])
-    return DeploymentRoute(**{**value, "backends": backends})
+    limits = DeploymentLimits(**value.get("limits", {}))
+    return DeploymentRoute(**{**value, "backends": backends, "limits": limits})

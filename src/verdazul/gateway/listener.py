@@ -1,8 +1,7 @@
 """The one public listener in Envoy's words: TLS, then HTTP, then who may pass (auth.py), then the
 routes.
 
-Every reply that Envoy makes itself is JSON here, chosen by the flag that says why it was made; the
-tables below are the complete list. A model's own answers are shaped in filter.lua.
+What callers may not send is dropped here; what Envoy answers itself is in replies.py.
 """
 
 from __future__ import annotations
@@ -11,9 +10,10 @@ import ipaddress
 import socket
 from dataclasses import dataclass
 
-from verdazul.gateway import auth
+from verdazul.gateway import auth, cors, limits
 from verdazul.gateway.access_log import traffic_log
-from verdazul.gateway.resources import REASON_HEADER, ROUTES, Json
+from verdazul.gateway.replies import OF_AN_ENDPOINT, local_replies
+from verdazul.gateway.resources import ROUTES, Json
 from verdazul.gateway.tls import Tls, transport
 from verdazul.model.errors import UserError
 
@@ -24,80 +24,27 @@ _MANAGER = "envoy.filters.network.http_connection_manager"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What a caller is told when one of `flags` (Envoy's response flags) says why."""
+class Connections:
+    """How many callers may open, for all endpoints and the control API together; 0: no limit.
 
-    flags: tuple[str, ...]
-    status: int
-    code: str
-    message: str
-    reason: str = ""
+    One too many is closed before TLS: who it is for is not known by then.
+    """
+
+    at_once: int = 8000
+    per_second: int = 0
 
 
-_WHO = (
-    'deployment "%METADATA(ROUTE:verdazul:deployment)%"'
-    ' of endpoint "%METADATA(ROUTE:verdazul:endpoint)%"'
-)
-
-FOR_ENDPOINTS = (
-    Reply(
-        ("UT", "SI"),
-        408,
-        "RequestTimeout",
-        f"{_WHO} did not answer within %METADATA(ROUTE:verdazul:request_timeout_ms)% ms"
-        " (request_timeout_ms)",
-    ),
-    Reply(
-        ("UO",),
-        429,
-        "TooManyPendingRequests",
-        f"{_WHO} holds as many requests as it may"
-        " (%METADATA(ROUTE:verdazul:max_requests)%); try again later",
-        "too_many_pending_request",
-    ),
-    Reply(
-        ("UH", "UF", "NC"),
-        503,
-        "ModelNotReady",
-        f"{_WHO} has no instance that answers; try again later",
-        "model_not_ready",
-    ),
-    Reply(
-        ("UC", "UR", "LR", "UPE"),
-        424,
-        "ModelError",
-        f"an instance of {_WHO} broke off before it answered; its log says why",
-        "model_error",
-    ),
-)
-
-FOR_THE_CONTROL_API = (
-    Reply(
-        ("UH", "UF", "UC", "UR", "LR", "UPE", "NC"),
-        503,
-        "ControlPlaneUnavailable",
-        "the control API does not answer; endpoints go on serving."
-        " A change that was under way may or may not have been made",
-    ),
-)
-
-CODES = {
-    400: "BadRequest",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "NotFound",
-    408: "RequestTimeout",
-    413: "PayloadTooLarge",
-    426: "UpgradeRequired",
-    429: "TooManyRequests",
-    431: "RequestHeaderFieldsTooLarge",
-    500: "InternalServerError",
-    503: "ServiceUnavailable",
-}
+CONNECTIONS = Connections()
 
 
 def listener(
-    host: str, port: int, tls: Tls, *, is_shared: bool = False, is_logged: bool = True
+    host: str,
+    port: int,
+    tls: Tls,
+    connections: Connections,
+    *,
+    is_shared: bool = False,
+    is_logged: bool = True,
 ) -> Json:
     """Envoy's Listener. One socket for all workers; `is_logged`: each request leaves a row.
 
@@ -108,6 +55,7 @@ def listener(
         "name": STAT_PREFIX,
         "address": {"socket_address": {"address": numeric(host), "port_value": port}},
         "enable_reuse_port": is_shared,
+        "listener_filters": _rate(connections.per_second) if connections.per_second else [],
         "filter_chains": [
             {
                 **transport(tls),
@@ -115,6 +63,16 @@ def listener(
             }
         ],
     }
+
+
+def _rate(per_second: int) -> list[Json]:
+    bucket = {"max_tokens": per_second, "tokens_per_fill": per_second, "fill_interval": "1s"}
+    config = {
+        "@type": _TYPE + "filters.listener.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": "connections",
+        "token_bucket": bucket,
+    }
+    return [_typed("envoy.filters.listener.local_ratelimit", config)]
 
 
 def numeric(host: str) -> str:
@@ -149,7 +107,12 @@ def _http() -> Json:
         "request_headers_timeout": "30s",
         "stream_idle_timeout": "900s",
         # ApacheBench and proxies with old defaults still speak 1.0.
-        "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "localhost"},
+        # Trailers tell how long bandwidth held a request up.
+        "http_protocol_options": {
+            "accept_http_10": True,
+            "default_host_for_http_10": "localhost",
+            "enable_trailers": True,
+        },
         "http2_protocol_options": {"allow_connect": True},
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "generate_request_id": True,
@@ -157,12 +120,12 @@ def _http() -> Json:
         "request_id_extension": _guids(),
         "early_header_mutation_extensions": [_forget_what_only_we_say()],
         "local_reply_config": local_replies(),
-        "http_filters": [*auth.filters(), _router()],
+        "http_filters": [*cors.filters(), *auth.filters(), *limits.filters(), _router()],
     }
 
 
 def _logs(*, is_logged: bool) -> Json:
-    return {"access_log": [traffic_log(_of_endpoint)]} if is_logged else {}
+    return {"access_log": [traffic_log(OF_AN_ENDPOINT)]} if is_logged else {}
 
 
 def _guids() -> Json:
@@ -217,65 +180,6 @@ def _router() -> Json:
         ],
     }
     return _typed("envoy.filters.http.router", router)
-
-
-def local_replies() -> Json:
-    """Every reply of Envoy's own as `{"error": {"code", "message"}}`; the first match counts."""
-    return {
-        "mappers": [
-            *(_mapper(reply, _and(_of_endpoint, _flags(reply))) for reply in FOR_ENDPOINTS),
-            *(_mapper(reply, _flags(reply)) for reply in FOR_THE_CONTROL_API),
-            *(_by_status(status, code) for status, code in CODES.items()),
-        ],
-        "body_format": _body("GatewayError", "%LOCAL_REPLY_BODY%"),
-    }
-
-
-def _mapper(reply: Reply, when: Json) -> Json:
-    mapper = {
-        "filter": when,
-        "status_code": reply.status,
-        "body_format_override": _body(reply.code, reply.message),
-    }
-    if reply.reason:
-        header = {"key": REASON_HEADER, "value": reply.reason}
-        mapper["headers_to_add"] = [
-            {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-        ]
-    return mapper
-
-
-def _by_status(status: int, code: str) -> Json:
-    value = {"default_value": status, "runtime_key": f"verdazul.status.{status}"}
-    return {
-        "filter": {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}},
-        "body_format_override": _body(code, "%LOCAL_REPLY_BODY%"),
-    }
-
-
-def _body(code: str, message: str) -> Json:
-    return {"json_format": {"error": {"code": code, "message": message}}}
-
-
-# filter.lua notes the endpoint in the stream's metadata before anything can fail.
-_of_endpoint: Json = {
-    "metadata_filter": {
-        "matcher": {
-            "filter": "verdazul",
-            "path": [{"key": "endpoint"}],
-            "value": {"present_match": True},
-        },
-        "match_if_key_not_found": False,
-    }
-}
-
-
-def _flags(reply: Reply) -> Json:
-    return {"response_flag_filter": {"flags": list(reply.flags)}}
-
-
-def _and(*filters: Json) -> Json:
-    return {"and_filter": {"filters": list(filters)}}
 
 
 def _typed(name: str, config: Json) -> Json:

@@ -7,8 +7,7 @@ random number a request and compares it with each route in turn.
 
     blue 30, green 70  ->  number < 30: blue;  else number < 100: green
 
-A matcher finds the endpoint by path first, so that a request is not compared with the deployments
-of all others.
+A request that names no deployment may be copied to the mirror's target; one that does never is.
 """
 
 from __future__ import annotations
@@ -21,7 +20,8 @@ from dataclasses import replace
 from typing import Any
 
 from verdazul.core.route import Backend, DeploymentRoute, Hold, Route
-from verdazul.gateway import auth, balancing
+from verdazul.gateway import auth, balancing, cors, limits, matching
+from verdazul.model.names import same_name
 
 Json = dict[str, Any]
 
@@ -36,8 +36,8 @@ UNLIMITED = 1_000_000
 # whose answer (408) would otherwise race with the instance's own (500, hence 424).
 LEEWAY_MS = 500
 _MARGIN_MS = 10_000  # in which the activator should have ended what is over its time
+_WHOLE_BODY = 2**32 - 1
 _ANY_PATH: Json = {"prefix": "/"}
-_BASE = "(?i)/api/v1/(?:endpoint|service)/"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _TYPE = "type.googleapis.com/"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -75,6 +75,10 @@ def check(route: Route) -> None:
     total = sum(deployment.weight for deployment in route.deployments)
     if total not in (0, 100) or any(deployment.weight < 0 for deployment in route.deployments):
         raise Unroutable(f'weights of endpoint "{route.endpoint}" sum to {total}, not 0 or 100')
+    if route.mirror and route.mirror.deployment.lower() not in names:
+        raise Unroutable(
+            f'endpoint "{route.endpoint}" mirrors to "{route.mirror.deployment}", which it lacks'
+        )
 
 
 def clusters(routes: Iterable[Route]) -> dict[str, Json]:
@@ -116,6 +120,7 @@ def deployment_cluster(route: Route, deployment: DeploymentRoute) -> Json:
     instance, of which Linux grants a user 128, and Envoy aborts at the next one.
     """
     name = cluster_of(route, deployment.name)
+    is_mirror = route.mirror is not None and same_name(route.mirror.deployment, deployment.name)
     return {
         "@type": _TYPE + "envoy.config.cluster.v3.Cluster",
         "name": name,
@@ -124,9 +129,11 @@ def deployment_cluster(route: Route, deployment: DeploymentRoute) -> Json:
         **balancing.least_loaded(),
         "circuit_breakers": {"thresholds": [thresholds(deployment.max_requests)]},
         "typed_extension_protocol_options": {
-            _HTTP_OPTIONS: http1(idle_timeout="30s") | balancing.no_answer_is_an_error()
+            _HTTP_OPTIONS: (http2() if deployment.http2 else http1(idle_timeout="30s"))
+            | balancing.no_answer_is_an_error()
         },
         "load_assignment": load_assignment(name, deployment.backends),
+        **({"per_connection_buffer_limit_bytes": _WHOLE_BODY} if is_mirror else {}),
     }
 
 
@@ -157,6 +164,15 @@ def http1(*, idle_timeout: str) -> Json:
     }
 
 
+def http2() -> Json:
+    """HTTP/2 without TLS to upstream, known beforehand: what gRPC servers speak."""
+    return {
+        "@type": _TYPE + _HTTP_OPTIONS,
+        "common_http_protocol_options": {"idle_timeout": "30s"},
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }
+
+
 def load_assignment(name: str, backends: Iterable[Backend]) -> Json:
     """Where the requests of one cluster go."""
     hosts = [{"endpoint": {"address": address(backend.address)}} for backend in backends]
@@ -179,116 +195,106 @@ def address(text: str) -> Json:
 
 
 def route_configuration(routes: Iterable[Route]) -> Json:
-    """The endpoint by path, then its own routes; what is below no endpoint is the control API's."""
+    """All endpoints, found by matching.py, and the routes of each."""
     ordered = sorted(routes, key=lambda route: route.endpoint.lower())
-    below = _first_of(
-        [
-            _when(_path_of(route.endpoint), _try_in_turn(endpoint_routes(route)))
-            for route in ordered
-        ],
-        otherwise=_try_in_turn([_no_such_endpoint()]),
-    )
-    matcher = _first_of([_when(_BASE + ".*", below)], otherwise=_try_in_turn([_control_route()]))
+    endpoints = [
+        matching.Endpoint(
+            route.endpoint,
+            endpoint_routes(route),
+            route.host,
+            endpoint_routes(route, base=False) if route.host else [],
+        )
+        for route in ordered
+    ]
+    tree = matching.matcher(endpoints, nowhere=_no_such_endpoint(), control=_control_route())
     return {
         "@type": _TYPE + "envoy.config.route.v3.RouteConfiguration",
         "name": ROUTES,
-        "virtual_hosts": [{"name": "all", "domains": ["*"], "matcher": matcher["matcher"]}],
+        "virtual_hosts": [{"name": "all", "domains": ["*"], "matcher": tree}],
     }
 
 
-def _path_of(endpoint: str) -> str:
-    """The endpoint's base path and all below it, in any case; no other name that begins so."""
-    return f"{_BASE}{re.escape(endpoint)}([/?].*)?"
+def endpoint_routes(route: Route, *, base: bool = True) -> list[Json]:
+    """By header, then "no such deployment", then by share, then "no traffic assigned".
 
-
-def _first_of(choices: list[Json], *, otherwise: Json) -> Json:
-    matcher: Json = {"on_no_match": otherwise}
-    if choices:
-        matcher["matcher_list"] = {"matchers": choices}
-    return {"matcher": matcher}
-
-
-def _when(path: str, then: Json) -> Json:
-    value = {"safe_regex": {"google_re2": {}, "regex": path}}
-    return {
-        "predicate": {"single_predicate": {"input": _PATH, "value_match": value}},
-        "on_match": then,
-    }
-
-
-_PATH: Json = {
-    "name": "envoy.matching.inputs.request_headers",
-    "typed_config": {
-        "@type": _TYPE + "envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
-        "header_name": ":path",
-    },
-}
-
-
-def _try_in_turn(routes: list[Json]) -> Json:
-    kind = _TYPE + "envoy.config.route.v3.RouteList"
-    return {"action": {"name": "routes", "typed_config": {"@type": kind, "routes": routes}}}
-
-
-def endpoint_routes(route: Route) -> list[Json]:
-    """By header, then "no such deployment", then by share, then "no traffic assigned"."""
-    shares = _to_shares(route)
+    `base`: paths begin with the endpoint's base, which the instance does not see.
+    """
+    shares = _to_shares(route, base)
     return [
-        *(_to_named(route, deployment) for deployment in route.deployments),
+        *(_to_named(route, deployment, base) for deployment in route.deployments),
         _no_such_deployment(route),
         *(shares or [_no_traffic(route)]),
     ]
 
 
-def _to_named(route: Route, deployment: DeploymentRoute) -> Json:
+def _to_named(route: Route, deployment: DeploymentRoute, base: bool) -> Json:  # noqa: FBT001 - as in endpoint_routes
     value = {"exact": deployment.name, "ignore_case": True}
     header = {"name": DEPLOYMENT_HEADER, "string_match": value}
-    return _to(route, deployment, {**_ANY_PATH, "headers": [header]})
+    return _to(route, deployment, {**_ANY_PATH, "headers": [header]}, _rewritten(base))
 
 
-def _to_shares(route: Route) -> list[Json]:
+def _to_shares(route: Route, base: bool) -> list[Json]:  # noqa: FBT001 - as in endpoint_routes
     made, below = [], 0
     for deployment in route.deployments:
         below += deployment.weight
         if deployment.weight:
             fraction = {"default_value": {"numerator": below, "denominator": "HUNDRED"}}
-            made.append(_to(route, deployment, {**_ANY_PATH, "runtime_fraction": fraction}))
+            match = {**_ANY_PATH, "runtime_fraction": fraction}
+            action = _rewritten(base) | _copied(route)
+            made.append(_to(route, deployment, match, action) | _buffers(route))
     return made
 
 
-def _to(route: Route, deployment: DeploymentRoute, match: Json) -> Json:
+def _rewritten(base: bool) -> Json:  # noqa: FBT001 - as in endpoint_routes
+    rewrite = {"pattern": {"regex": "^(/[^/]+){4}/?"}, "substitution": "/"}
+    return {"regex_rewrite": rewrite} if base else {}
+
+
+def _copied(route: Route) -> Json:
+    """Copies of some requests to the mirror's target.
+
+    Envoy makes a caller wait for a copy that is read too slowly, once the buffers between are full:
+    so they may hold a whole body (`_WHOLE_BODY`, also in the target's cluster).
+    """
+    if route.mirror is None or route.hold:
+        return {}
+    fraction = {"default_value": {"numerator": route.mirror.percent, "denominator": "HUNDRED"}}
+    policy = {
+        "cluster": cluster_name(route.endpoint, route.mirror.deployment),
+        "runtime_fraction": fraction,
+        "disable_shadow_host_suffix_append": True,
+    }
+    return {"request_mirror_policies": [policy]}
+
+
+def _buffers(route: Route) -> Json:
+    return {"request_body_buffer_limit": _WHOLE_BODY} if route.mirror else {}
+
+
+def _to(route: Route, deployment: DeploymentRoute, match: Json, action: Json) -> Json:
     if route.hold:
-        return _held(route, deployment, match, route.hold)
-    return _direct(route, deployment, match)
+        return _held(route, route.hold, deployment, match, action)
+    return _direct(route, deployment, match, action)
 
 
-def _held(route: Route, deployment: DeploymentRoute, match: Json, hold: Hold) -> Json:
+def _held(route: Route, hold: Hold, deployment: DeploymentRoute, match: Json, action: Json) -> Json:
     """The same, but it may wait first; the activator then sees to the deployment's own times."""
     longest = hold.seconds * 1000 + 2 * deployment.request_timeout_ms + _MARGIN_MS
     limited = replace(deployment, max_requests=hold.most)
-    made = _direct(route, limited, match)
+    made = _direct(route, limited, match, action)
     made["route"] |= {"timeout": _seconds(longest), "idle_timeout": _seconds(longest)}
     waits = _overwrite(QUEUE_WAIT_HEADER, str(deployment.request_timeout_ms))
     made["request_headers_to_add"][0] = waits  # it has waited in turn, and is not to be shed now
     return made
 
 
-def _direct(route: Route, deployment: DeploymentRoute, match: Json) -> Json:
-    about = {
-        "endpoint": route.endpoint,
-        "deployment": deployment.name,
-        "request_timeout_ms": str(deployment.request_timeout_ms),
-        "max_requests": str(deployment.max_requests),
-    }
+def _direct(route: Route, deployment: DeploymentRoute, match: Json, action: Json) -> Json:
     return {
         "match": match,
-        "metadata": {"filter_metadata": {"verdazul": about}},
+        "metadata": {"filter_metadata": {"verdazul": _told(route, deployment)}},
         "route": {
             "cluster": cluster_of(route, deployment.name),
-            "regex_rewrite": {
-                "pattern": {"regex": "^(/[^/]+){4}/?"},
-                "substitution": "/",
-            },
+            **action,
             "timeout": _seconds(deployment.request_timeout_ms),
             "retry_policy": balancing.retry_what_was_not_sent(),
         },
@@ -297,7 +303,24 @@ def _direct(route: Route, deployment: DeploymentRoute, match: Json) -> Json:
             _overwrite(TIME_LEFT_HEADER, str(deployment.request_timeout_ms + LEEWAY_MS)),
         ],
         "response_headers_to_add": [_overwrite(DEPLOYMENT_HEADER, deployment.name)],
-        "typed_per_filter_config": auth.per_route(route),
+        "typed_per_filter_config": auth.per_route(
+            route, {"max_response_bytes": deployment.limits.max_response_bytes}
+        )
+        | limits.per_route(route, deployment)
+        | cors.per_route(route),
+    }
+
+
+def _told(route: Route, deployment: DeploymentRoute) -> Json:
+    """What the listener's sentences about this route are filled with."""
+    return {
+        "endpoint": route.endpoint,
+        "deployment": deployment.name,
+        "request_timeout_ms": str(deployment.request_timeout_ms),
+        "max_requests": str(deployment.max_requests),
+        **limits.costs(route, deployment),
+        "requests_per_second": limits.rates_text(route, deployment),
+        "max_request_bytes": str(deployment.limits.max_request_bytes),
     }
 
 
@@ -320,7 +343,7 @@ def _no_traffic(route: Route) -> Json:
 
 
 def _credential_first(route: Route) -> Json:
-    return {"typed_per_filter_config": auth.per_route(route)}
+    return {"typed_per_filter_config": auth.per_route(route) | cors.per_route(route)}
 
 
 def _no_such_endpoint() -> Json:

@@ -10,7 +10,14 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Annotated, Self
 
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    model_validator,
+)
 
 from verdazul.model.assets import EnvironmentSource, ModelSource
 from verdazul.model.collect import DataCollector
@@ -31,6 +38,7 @@ from verdazul.model.declared import (
 )
 from verdazul.model.endpoint import Access
 from verdazul.model.errors import UserError
+from verdazul.model.properties import OF_DEPLOYMENTS, checked
 from verdazul.model.scale import ScaleSettings
 from verdazul.model.show import shown
 from verdazul.model.skus import instance_type
@@ -157,7 +165,9 @@ class DeploymentSpec(Declared):
     type: Annotated[DeploymentType, choice(DeploymentType)] = DeploymentType.MANAGED
     description: Text | None = None
     tags: TextMap = Field(default_factory=dict)
-    properties: TextMap = Field(default_factory=dict)
+    properties: Annotated[TextMap, AfterValidator(checked(OF_DEPLOYMENTS))] = Field(
+        default_factory=dict
+    )
     model: ModelSource | None = None
     model_mount_path: Annotated[str, BeforeValidator(_mount_path)] | None = None
     code_configuration: CodeConfiguration | None = None

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from verdazul.model.declared import (
     KEY,
@@ -25,7 +25,8 @@ from verdazul.model.declared import (
     read_mapping,
     says,
 )
-from verdazul.model.traffic import mirror_problem, traffic_problem
+from verdazul.model.properties import OF_ENDPOINTS, checked
+from verdazul.model.traffic import live_mirror_problem, mirror_problem, traffic_problem
 
 
 class AuthMode(StrEnum):
@@ -117,7 +118,9 @@ class EndpointSpec(Declared):
     name: Annotated[str, named("endpoint")]
     description: Text | None = None
     tags: TextMap = Field(default_factory=dict)
-    properties: TextMap = Field(default_factory=dict)
+    properties: Annotated[TextMap, AfterValidator(checked(OF_ENDPOINTS))] = Field(
+        default_factory=dict
+    )
     auth_mode: Annotated[AuthMode, choice(AuthMode)] = AuthMode.KEY
     compute: Filled | None = None
     identity: Identity | None = None
@@ -127,3 +130,14 @@ class EndpointSpec(Declared):
     )
     public_network_access: Annotated[Access, choice(Access)] = Access.ENABLED
     location: Filled | None = None
+
+    @model_validator(mode="after")
+    def _mirror_fits(self) -> Self:
+        mirrored = any(self.mirror_traffic.values())
+        problem = live_mirror_problem(self.traffic, self.mirror_traffic)
+        if mirrored and self.compute:
+            problem = "mirror_traffic is for managed endpoints only; this one names a `compute`"
+        if problem:
+            fix = "set mirror_traffic to 0 before the deployment takes traffic"
+            raise says("InvalidTraffic", problem, at=("mirror_traffic",), fix=fix)
+        return self

@@ -25,6 +25,11 @@ def endpoint_path(name: str) -> str:
     return f"/api/v1/endpoint/{name}"
 
 
+def endpoint_host(name: str, location: str, domain: str) -> str:
+    """The host name that is the endpoint's alone, as Azure makes it; "" without a domain."""
+    return f"{name}.{location}.inference.{domain}".lower() if domain else ""
+
+
 def name_problem(name: str, *, what: str = "endpoint") -> str | None:
     """What is wrong with a name for an endpoint or a deployment; None when nothing is."""
     if not SHORTEST <= len(name) <= LONGEST:

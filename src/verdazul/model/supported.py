@@ -77,11 +77,6 @@ def unsupported(spec: EndpointSpec | DeploymentSpec) -> list[Unsupported]:
 
 
 def _of_endpoint(spec: EndpointSpec) -> Iterator[Unsupported]:
-    for name, percent in spec.mirror_traffic.items():
-        if percent:
-            yield Unsupported(
-                ("mirror_traffic", name), str(percent), "split live traffic with `traffic`"
-            )
     if spec.identity:
         yield Unsupported(
             ("identity",),

@@ -44,6 +44,33 @@ def mirror_problem(mirror: Mapping[str, object]) -> str | None:
     return None
 
 
+def live_mirror_problem(traffic: Mapping[str, int], mirror: Mapping[str, int]) -> str | None:
+    """A deployment is either live or the mirror's target; None when none is both."""
+    live = {name.lower(): percent for name, percent in traffic.items()}
+    for name, percent in mirror.items():
+        if percent and live.get(name.lower(), 0):
+            return (
+                f"mirror_traffic copies {percent} % to {name}, which takes "
+                f"{live[name.lower()]} % of the traffic; a deployment can be live or mirrored to, "
+                "not both"
+            )
+    return None
+
+
+def check_mirror(
+    mirror: Mapping[str, int], deployments: Iterable[str], *, endpoint: str = ""
+) -> dict[str, int]:
+    """The deployment that gets copies, spelled as it is; none when no request is mirrored.
+
+    Raises UserError (InvalidTraffic) when it names no known deployment.
+    """
+    known = {name.lower(): name for name in deployments}
+    for name in mirror:
+        if name.lower() not in known:
+            raise _unknown(name, list(known.values()), endpoint=endpoint, what="mirror_traffic")
+    return {known[name.lower()]: percent for name, percent in mirror.items() if percent}
+
+
 def check_traffic(
     traffic: Mapping[str, int], deployments: Iterable[str], *, endpoint: str = ""
 ) -> dict[str, int]:
@@ -62,7 +89,7 @@ def check_traffic(
     return {name: int(given.get(lower, 0)) for lower, name in known.items()}
 
 
-def parse_traffic(text: str | Sequence[str]) -> dict[str, int]:
+def parse_traffic(text: str | Sequence[str], *, what: str = "traffic") -> dict[str, int]:
     """`blue=90 green=10` of the command line. Raises UserError (InvalidTraffic)."""
     words = text.split() if isinstance(text, str) else [w for part in text for w in part.split()]
     traffic: dict[str, int] = {}
@@ -71,16 +98,16 @@ def parse_traffic(text: str | Sequence[str]) -> dict[str, int]:
         number = read_integer(percent)
         if not name or number is None:
             raise UserError(
-                f"traffic {shown(word)} is not a deployment and a whole percentage",
+                f"{what} {shown(word)} is not a deployment and a whole percentage",
                 code="InvalidTraffic",
                 fix='write it like "blue=90 green=10"',
             )
         if name in traffic:
-            raise UserError(f"traffic names {name} twice", code="InvalidTraffic")
+            raise UserError(f"{what} names {name} twice", code="InvalidTraffic")
         traffic[name] = number
     if not traffic:
         raise UserError(
-            "traffic is empty", code="InvalidTraffic", fix='write it like "blue=90 green=10"'
+            f"{what} is empty", code="InvalidTraffic", fix='write it like "blue=90 green=10"'
         )
     return traffic
 
@@ -106,11 +133,11 @@ def _sum_problem(subject: str, traffic: Mapping[str, object]) -> str | None:
     return f"{subject} sums to {total}; it must be {ALL} ({parts})"
 
 
-def _unknown(name: str, known: list[str], *, endpoint: str) -> UserError:
+def _unknown(name: str, known: list[str], *, endpoint: str, what: str = "traffic") -> UserError:
     subject = f'endpoint "{endpoint}"' if endpoint else "the endpoint"
     close = nearest(name, known)
     return UserError(
-        f"traffic names deployment {shown(name)}, which {subject} does not have",
+        f"{what} names deployment {shown(name)}, which {subject} does not have",
         code="InvalidTraffic",
         fix=f"did you mean {close}? " * bool(close)
         + (f"its deployments: {', '.join(known)}" if known else "create the deployment first"),

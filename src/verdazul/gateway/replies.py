@@ -1,0 +1,177 @@
+"""Replies that Envoy makes itself, as JSON: status, code, words and reason header of each.
+
+The tables are the complete list; the first that fits counts. What a model answers is shaped in
+filter.lua.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from verdazul.gateway.resources import REASON_HEADER
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a caller is told when one of `flags` (Envoy's response flags) says why.
+
+    Without flags, the status that Envoy chose says it, `unless` filter.lua has noted another cause.
+    """
+
+    flags: tuple[str, ...]
+    status: int
+    code: str
+    message: str
+    reason: str = ""
+    unless: str = ""
+
+
+_WHO = (
+    'deployment "%METADATA(ROUTE:verdazul:deployment)%"'
+    ' of endpoint "%METADATA(ROUTE:verdazul:endpoint)%"'
+)
+
+FOR_ENDPOINTS = (
+    Reply(
+        ("UT", "SI"),
+        408,
+        "RequestTimeout",
+        f"{_WHO} did not answer within %METADATA(ROUTE:verdazul:request_timeout_ms)% ms"
+        " (request_timeout_ms)",
+    ),
+    Reply(
+        ("UO",),
+        429,
+        "TooManyPendingRequests",
+        f"{_WHO} holds as many requests as it may"
+        " (%METADATA(ROUTE:verdazul:max_requests)%); try again later",
+        "too_many_pending_request",
+    ),
+    Reply(
+        (),
+        429,
+        "TooManyRequests",
+        'endpoint "%METADATA(ROUTE:verdazul:endpoint)%" is asked too often: it takes'
+        " %METADATA(ROUTE:verdazul:requests_per_second)% requests a second; try again later",
+        "rate_limited",
+        unless="locked_out",
+    ),
+    Reply(
+        (),
+        413,
+        "PayloadTooLarge",
+        f"{_WHO} takes requests of at most"
+        " %METADATA(ROUTE:verdazul:max_request_bytes)% bytes (max_request_bytes)",
+    ),
+    Reply(
+        ("UH", "UF", "NC"),
+        503,
+        "ModelNotReady",
+        f"{_WHO} has no instance that answers; try again later",
+        "model_not_ready",
+    ),
+    Reply(
+        ("UC", "UR", "LR", "UPE"),
+        424,
+        "ModelError",
+        f"an instance of {_WHO} broke off before it answered; its log says why",
+        "model_error",
+    ),
+)
+
+FOR_THE_CONTROL_API = (
+    Reply(
+        ("UH", "UF", "UC", "UR", "LR", "UPE", "NC"),
+        503,
+        "ControlPlaneUnavailable",
+        "the control API does not answer; endpoints go on serving."
+        " A change that was under way may or may not have been made",
+    ),
+)
+
+CODES = {
+    400: "BadRequest",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    408: "RequestTimeout",
+    413: "PayloadTooLarge",
+    426: "UpgradeRequired",
+    429: "TooManyRequests",
+    431: "RequestHeaderFieldsTooLarge",
+    500: "InternalServerError",
+    503: "ServiceUnavailable",
+}
+
+
+def local_replies() -> Json:
+    """Every reply of Envoy's own as `{"error": {"code", "message"}}`; the first match counts."""
+    return {
+        "mappers": [
+            *(_mapper(reply, _and(OF_AN_ENDPOINT, _cause(reply))) for reply in FOR_ENDPOINTS),
+            *(_mapper(reply, _cause(reply)) for reply in FOR_THE_CONTROL_API),
+            *(_by_status(status, code) for status, code in CODES.items()),
+        ],
+        "body_format": _body("GatewayError", "%LOCAL_REPLY_BODY%"),
+    }
+
+
+def _mapper(reply: Reply, when: Json) -> Json:
+    mapper = {
+        "filter": when,
+        "status_code": reply.status,
+        "body_format_override": _body(reply.code, reply.message),
+    }
+    if reply.reason:
+        header = {"key": REASON_HEADER, "value": reply.reason}
+        mapper["headers_to_add"] = [
+            {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+        ]
+    return mapper
+
+
+def _by_status(status: int, code: str) -> Json:
+    return {
+        "filter": _status(status),
+        "body_format_override": _body(code, "%LOCAL_REPLY_BODY%"),
+    }
+
+
+def _body(code: str, message: str) -> Json:
+    return {"json_format": {"error": {"code": code, "message": message}}}
+
+
+def _noted(key: str, value: Json, *, otherwise: bool) -> Json:
+    """What filter.lua has noted in the stream's metadata; `otherwise`: it has not noted it."""
+    matcher = {"filter": "verdazul", "path": [{"key": key}], "value": value}
+    return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": otherwise}}
+
+
+# It notes the endpoint before anything can fail.
+OF_AN_ENDPOINT = _noted("endpoint", {"present_match": True}, otherwise=False)
+
+
+def _without(key: str) -> Json:
+    return _noted(key, {"string_match": {"exact": ""}}, otherwise=True)
+
+
+def _cause(reply: Reply) -> Json:
+    if reply.flags:
+        return {"response_flag_filter": {"flags": list(reply.flags)}}
+    return (
+        _and(_status(reply.status), _without(reply.unless))
+        if reply.unless
+        else _status(reply.status)
+    )
+
+
+def _status(status: int) -> Json:
+    value = {"default_value": status, "runtime_key": f"verdazul.status.{status}"}
+    return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
+
+
+def _and(*filters: Json) -> Json:
+    return {"and_filter": {"filters": list(filters)}}

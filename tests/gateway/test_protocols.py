@@ -1,0 +1,201 @@
+"""What else passes: browsers of other sites, host names, gRPC, streams of both directions."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.gateway_upstream import read_chunk
+from tests.gateway.gateway_world import BEARER, KEY, World, deployment, route, run
+from verdazul.core.limits import DeploymentLimits, Limits
+from verdazul.core.route import Route
+
+pytestmark = pytest.mark.e2e
+
+PATH = "/api/v1/endpoint/credit"
+SITE = "https://app.example.com"
+PREFLIGHT = {"origin": SITE, "access-control-request-method": "POST"}
+HOST = "credit.local.inference.ml.test"
+
+
+def test_a_preflight_is_answered_without_a_key_where_its_origin_is_named(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with World.open(tmp_path) as world:
+            blue = await world.upstream("blue")
+            plain = route(deployment("blue", blue.address))
+            open_ = replace(plain, endpoint="open", cors_origins=("*",))
+            await world.plane.publish("credit", replace(plain, cors_origins=(SITE.upper(),)))
+            await world.plane.publish("open", open_)
+            await world.plane.publish("plain", replace(plain, endpoint="plain"))
+
+            async with world.connect() as one:
+                path = "/api/v1/endpoint/{}/name"
+                allowed = await one.ask(path.format("credit"), PREFLIGHT, method="OPTIONS")
+                anyone = await one.ask(path.format("open"), PREFLIGHT, method="OPTIONS")
+                other = {**PREFLIGHT, "origin": "https://app.example.com.evil.example"}
+                foreign = await one.ask(path.format("credit"), other, method="OPTIONS")
+                unnamed = await one.ask(path.format("plain"), PREFLIGHT, method="OPTIONS")
+                asked = {"origin": SITE}
+                served = await one.ask(path.format("credit"), {**BEARER, **asked})
+                keyless = await one.ask(path.format("credit"), asked)
+
+        assert (allowed.status, anyone.status) == (200, 200)
+        assert allowed.headers["access-control-allow-origin"] == SITE
+        assert "authorization" in allowed.headers["access-control-allow-headers"]
+        assert "POST" in allowed.headers["access-control-allow-methods"]
+        assert (foreign.status, unnamed.status, keyless.status) == (401, 401, 401)
+        assert "access-control-allow-origin" not in foreign.headers
+        assert served.headers["access-control-allow-origin"] == SITE
+        assert "ms-azureml-model-time" in served.headers["access-control-expose-headers"]
+        assert keyless.headers["access-control-allow-origin"] == SITE  # else scripts see no 401
+        assert blue.paths == ["/name"]
+
+    run(test())
+
+
+def test_an_endpoint_is_reached_by_its_host_name_and_every_path_there_is_its_own(
+    tmp_path: Path,
+) -> None:
+    paths = ["/score", "/", "/v2/models/m/infer?a=b", "/api/v1/endpoint/other/score"]
+
+    async def test() -> None:
+        async with World.open(tmp_path) as world:
+            blue, green = await world.upstream("blue"), await world.upstream("green")
+            both = (deployment("blue", blue.address), deployment("green", green.address, weight=0))
+            await world.plane.publish("credit", replace(route(*both), host=HOST))
+
+            async with world.connect() as one:
+                for path in paths:
+                    for host in (HOST, HOST.upper(), f"{HOST}:{world.port}"):
+                        assert (await one.ask(path, {**BEARER, "host": host})).status == 200
+                pinned = {**BEARER, "host": HOST, "azureml-model-deployment": "green"}
+                named = await one.ask("/name", pinned)
+                keyless = await one.ask("/name", {"host": HOST})
+                elsewhere = await one.ask("/score", {**BEARER, "host": f"x.{HOST}"})
+                by_path = await one.ask(f"{PATH}/score", BEARER)
+
+        assert blue.paths == [path for path in paths for _ in range(3)] + ["/score"]
+        assert (named.body, keyless.status, by_path.status) == (b"green", 401, 200)
+        assert elsewhere.code == "ControlPlaneUnavailable"
+
+    run(test())
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+def test_grpc_passes_with_its_trailers_to_a_deployment_that_speaks_http2(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with World.open(tmp_path) as world, _grpc_server(world) as seen:
+            made = replace(deployment("blue", "unix:run/grpc.sock"), http2=True)
+            await world.plane.publish("credit", _everything(route(made)))
+
+            answer = await _curl(
+                world, f"https://localhost:{world.port}{PATH}/inference.Service/Infer"
+            )
+
+        assert "HTTP/2 200" in answer
+        assert "azureml-model-deployment: blue" in answer
+        assert "grpc-status: 0" in answer
+        assert b"hello" in seen[-1]
+
+    run(test())
+
+
+def _everything(plain: Route) -> Route:
+    """With all limits on, far away."""
+    limits = DeploymentLimits(10_000, 10_000_000, 10_000_000)
+    (only,) = plain.deployments
+    return replace(
+        plain,
+        deployments=(replace(only, limits=limits),),
+        limits=Limits(10_000, 1_000_000, 10_000_000, 10_000_000),
+        cors_origins=("*",),
+    )
+
+
+@asynccontextmanager
+async def _grpc_server(world: World) -> AsyncIterator[list[bytes]]:
+    """Speaks HTTP/2 as far as one answer needs: SETTINGS, then headers, a message and trailers."""
+    seen: list[bytes] = []
+    path = world.home / "run" / "grpc.sock"
+    path.parent.mkdir(exist_ok=True)
+
+    def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+        return (
+            len(payload).to_bytes(3, "big")
+            + bytes([kind, flags])
+            + stream.to_bytes(4, "big")
+            + payload
+        )
+
+    def literal(name: bytes, value: bytes) -> bytes:
+        return b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(24)
+        writer.write(frame(4, 0, 0))
+        try:
+            while True:
+                head = await reader.readexactly(9)
+                kind, flags, stream = head[3], head[4], int.from_bytes(head[5:], "big")
+                payload = await reader.readexactly(int.from_bytes(head[:3], "big"))
+                if kind == 4 and not flags:  # SETTINGS
+                    writer.write(frame(4, 1, 0))
+                if kind == 0:  # DATA
+                    seen.append(payload)
+                if kind in {0, 1} and flags & 1:  # END_STREAM
+                    start = b"\x88" + literal(b"content-type", b"application/grpc")
+                    writer.write(frame(1, 4, stream, start))
+                    writer.write(frame(0, 0, stream, b"\0\0\0\0\x02ok"))
+                    writer.write(frame(1, 5, stream, literal(b"grpc-status", b"0")))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    server = await asyncio.start_unix_server(serve, path)
+    try:
+        yield seen
+    finally:
+        server.close()
+
+
+async def _curl(world: World, url: str) -> str:
+    curl = await asyncio.create_subprocess_exec(
+        *("curl", "-sSv", "--http2", "--cacert", str(world.home / "certs" / "ca.pem")),
+        *("-H", f"Authorization: Bearer {KEY}", "-H", "content-type: application/grpc"),
+        *("-H", "te: trailers", "--data-binary", "@-", url),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await asyncio.wait_for(curl.communicate(b"\0\0\0\0\x05hello"), 30)
+    return output.decode(errors="replace")
+
+
+@pytest.mark.azure(101)
+def test_streams_and_websockets_pass_at_once_with_all_limits_on(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with World.open(tmp_path) as world:
+            blue = await world.upstream("blue")
+            made = _everything(route(deployment("blue", blue.address)))
+            await world.plane.publish("credit", made)
+
+            async with world.connect() as one:
+                one.send(f"{PATH}/stream", BEARER)
+                await one.head()
+                assert await read_chunk(one.reader) == b"data: one\n\n"
+                blue.release.set()
+                assert await read_chunk(one.reader) == b"data: two\n\n"
+            async with world.connect() as one:
+                up = {**BEARER, "connection": "upgrade", "upgrade": "websocket"}
+                one.send(f"{PATH}/websocket", up)
+                assert (await one.head())[0] == 101
+                for word in (b"one", b"two"):
+                    one.writer.write(word)
+                    assert await one.reader.readexactly(8) == b"echo " + word
+
+    run(test())
