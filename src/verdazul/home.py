@@ -7,6 +7,7 @@ the names of its workspace, which stand in every id.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -16,10 +17,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from verdazul.model.errors import Conflict, UserError
+from verdazul.model.errors import Conflict, Problem, UserError
 
 DEFAULT_PORT = 8443
 LAST_PORT = 65535
+_ROOM_BYTES = 1 << 20  # a change needs this much, with its log and its rows
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared here, bound only when asked for
 
@@ -116,6 +118,26 @@ class Home:
                 code="HomeNotWritable",
                 fix="choose another folder with --home or VERDAZUL_HOME",
             ) from None
+
+    def problem(self) -> Problem | None:
+        """Why nothing can be written here now, by trying to; None when it can."""
+        probe = self.run / f".room-{os.getpid()}"
+        try:
+            with probe.open("wb") as file:
+                file.write(bytes(_ROOM_BYTES))
+        except OSError as error:
+            return Problem(
+                "HomeNotWritable",
+                f"nothing can be written in {self.path}: {error.strerror}. Endpoints go on"
+                " serving; changes are refused, and what dies may not come back",
+                fix="make room (unused files in `collected/` and `logs/` first), or make the file"
+                " system writable; nothing has to be restarted then",
+                where=str(self.path),
+            )
+        finally:
+            with contextlib.suppress(OSError):
+                probe.unlink(missing_ok=True)
+        return None
 
     def lock(self) -> int:
         """Hold the home for this process; returns the descriptor to keep open.

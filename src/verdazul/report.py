@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -52,6 +53,7 @@ class Gateway(Protocol):
 async def report(world: World, links: Links, home: Home, gateway: Gateway) -> dict[str, Any]:
     """The whole picture, JSON-ready."""
     views = await list_endpoints(world)
+    problem = await asyncio.to_thread(home.problem)
     return {
         "address": links.address,
         "home": str(home.path),
@@ -60,6 +62,7 @@ async def report(world: World, links: Links, home: Home, gateway: Gateway) -> di
             {"part": "control", "pid": os.getpid(), "version": __version__, "state": "running"},
             *(_process(number, one) for number, one in enumerate(gateway.processes, start=1)),
         ],
+        "problems": [problem.to_arm()] if problem else [],
         "gateway": {
             **gateway.about,
             "problems": [problem.to_arm() for problem in gateway.problems],

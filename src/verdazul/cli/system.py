@@ -164,7 +164,8 @@ def _how(session: Session) -> render.Format:
 def _rows(picture: dict[str, Any]) -> list[dict[str, Any]]:
     """One line a part, endpoint, deployment and instance, indented by depth."""
     rows = [dict(part, detail=part["version"]) for part in picture["parts"]]
-    problems = (picture.get("gateway") or {}).get("problems", ())
+    gateway = picture.get("gateway") or {}
+    problems = [*picture.get("problems", ()), *gateway.get("problems", ())]
     rows += [{"part": "  (problem)", "detail": problem["message"]} for problem in problems]
     for endpoint in picture["endpoints"]:
         rows.append(

@@ -27,13 +27,16 @@ class Lineage:
         """The place of the process that takes over from this one."""
         return replace(self, epoch=self.epoch + 1)
 
-    def options(self, id_file: str, drain_seconds: int) -> list[str]:
-        """On Envoy's command line; where there is no shared memory, without hot restart."""
-        if not is_possible():
+    def options(self, id_file: Path, home: Path, drain_seconds: int) -> list[str]:
+        """On Envoy's command line, for the next start in `home`.
+
+        Without hot restart where there is no shared memory, or no room to write an id down.
+        """
+        if not (is_possible() and _is_blank(home / id_file)):
             return ["--disable-hot-restart"]
         place = ["--base-id", str(self.base_id), "--restart-epoch", str(self.epoch)]
         if self.base_id is None:
-            place = ["--use-dynamic-base-id", "--base-id-path", id_file]
+            place = ["--use-dynamic-base-id", "--base-id-path", str(id_file)]
         # the old process asks callers at once to go; it ends when its time is over
         times = ["--drain-time-s", "1", "--parent-shutdown-time-s", str(max(2, drain_seconds))]
         return [*place, *times, "--drain-strategy", "immediate", "--skip-hot-restart-parent-stats"]
@@ -57,3 +60,12 @@ class Lineage:
 def is_possible() -> bool:
     """Whether this machine has what a hot restart needs."""
     return os.access(_SHARED_MEMORY, os.W_OK)
+
+
+def _is_blank(path: Path) -> bool:
+    """Make it so: Envoy may fail to write, and an id from before would be taken for its own."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
+    except OSError:
+        return False
+    return True

@@ -49,7 +49,7 @@ class Launch:
 
     def command(self, lineage: Lineage) -> list[str]:
         """Envoy's command line, to be run in `home`."""
-        place = lineage.options(str(self._id_file), self.drain_seconds)
+        place = lineage.options(self._id_file, self.home, self.drain_seconds)
         return [*self._command(), *place, "--reject-unknown-dynamic-fields"]
 
     def digest(self) -> str:
@@ -112,5 +112,8 @@ def spawn(launch: Launch, lineage: Lineage) -> subprocess.Popen[bytes]:
 
 def _output(launch: Launch) -> int:
     path, how = (launch.wrapper_log, os.O_TRUNC) if launch.wrap else (launch.log, os.O_APPEND)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | how | os.O_CLOEXEC, 0o600)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(path, os.O_WRONLY | os.O_CREAT | how | os.O_CLOEXEC, 0o600)
+    except OSError:  # a full disk costs the log, not the gateway
+        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)

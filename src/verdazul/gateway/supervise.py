@@ -199,10 +199,9 @@ class Envoy:
         if instead_of is None:
             await self._end_child()
             check_free(launch.host, launch.port, ours=self._ours())
-        disk.replace(
-            launch.bootstrap_file, launch.bootstrap, staging=launch.home / "gateway" / "new"
-        )
-        disk.replace(launch.id_file, "", staging=launch.home / "gateway" / "new")
+        if disk.read(launch.bootstrap_file) != launch.bootstrap:
+            staging = launch.home / "gateway" / "new"
+            disk.replace(launch.bootstrap_file, launch.bootstrap, staging=staging)
         mark = disk.mark(launch.log)
         self._child = spawn(launch, lineage)
         try:
@@ -267,7 +266,10 @@ class Envoy:
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (hard, hard))
         launch, self._process, self._lineage = self._launch, process, lineage
         about = (launch.digest(), launch.where, launch.is_shared, lineage, self._draining)
-        Record(process, *about).write(self._file, staging=launch.home / "gateway" / "new")
+        try:
+            Record(process, *about).write(self._file, staging=launch.home / "gateway" / "new")
+        except OSError as error:  # it serves; only a next control plane would replace it
+            _log.warning("envoy pid=%d is not written down why=%s", process.pid, error)
 
 
 def _alive(all_of: tuple[Draining, ...]) -> tuple[Draining, ...]:
