@@ -166,7 +166,11 @@ class Worker:
         return loan.serial <= self.board.numbers[At.RECEIVED]
 
     def mark_taken(self) -> None:
-        """All that is not in hand has been taken back. Only with the turn."""
+        """All that is not in hand has been taken back. Only with the turn.
+
+        A number that no loan has: the worker sees that it changes though nothing was lent since.
+        """
+        self._last_serial += 1
         self.board.numbers[At.TAKEN] = self._last_serial
 
     def tell(self, kind: Kind, slot: int = 0, serial: int = 0) -> None:
