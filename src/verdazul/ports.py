@@ -14,7 +14,14 @@ from verdazul.core.blobs import Blob, Place
 from verdazul.core.changes import Change
 from verdazul.core.environment import EnvironmentState, Recipe
 from verdazul.core.instance import Instance, InstanceId, Launch
-from verdazul.core.records import Asset, AssetKey, DeploymentState, EndpointRecord, Operation
+from verdazul.core.records import (
+    Asset,
+    AssetKey,
+    DeploymentState,
+    EndpointRecord,
+    Item,
+    Operation,
+)
 from verdazul.core.route import Route
 from verdazul.core.trust import Signer, Trust
 from verdazul.model.errors import Problem
@@ -79,6 +86,11 @@ class Store(Protocol):
 
     async def role_assignments(self) -> tuple[RoleAssignment, ...]:
         """All of them, oldest first."""
+
+    async def item(self, kind: str, name: str) -> Item | None: ...
+
+    async def items(self, kind: str) -> tuple[Item, ...]:
+        """All of a kind, by name."""
 
 
 class Compute(Protocol):

@@ -18,6 +18,7 @@ from verdazul import __version__
 from verdazul.api.access import AccessRoutes
 from verdazul.api.arm import (
     PROVIDER,
+    RETRY_AFTER,
     Handler,
     Links,
     Rule,
@@ -28,12 +29,16 @@ from verdazul.api.arm import (
 )
 from verdazul.api.assets import AssetRoutes
 from verdazul.api.blob import BlobRoutes
+from verdazul.api.capacity import CapacityRoutes
+from verdazul.api.connections import ConnectionRoutes
 from verdazul.api.datastores import DatastoreRoutes
 from verdazul.api.deployments import DeploymentRoutes
 from verdazul.api.discovery import DiscoveryRoutes
 from verdazul.api.endpoints import EndpointRoutes
 from verdazul.api.identity import Identity
+from verdazul.api.locks import LOCKS, LockRoutes
 from verdazul.api.resources import operation_resource
+from verdazul.control.locks import refuse_locked
 from verdazul.control.world import World
 from verdazul.model.errors import NotFound, Problem, VerdazulError, WrongMethod
 
@@ -70,10 +75,13 @@ class Api:
             *AssetRoutes(world, links).rules(),
             *DatastoreRoutes(world, links).rules(),
             *AccessRoutes(world, links).rules(),
+            *ConnectionRoutes(world, links).rules(),
+            *LockRoutes(world, links).rules(),
         ]
         self._rules = [
             Rule("GET", _OPERATION, self._operation),
             Rule("GET", "verdazul/v1/status", self._status),
+            *CapacityRoutes(world, links).rules(),
             *(self._in_workspace(rule) for rule in below),
         ]
         self._public = [
@@ -130,6 +138,8 @@ class Api:
     def _in_workspace(self, rule: Rule) -> Rule:
         async def checked(request: Request, values: Any) -> Response:
             check_workspace(self._links.settings, values)
+            if LOCKS not in rule.path:
+                await refuse_locked(self._world, rule.method, rule.place(values))
             return await rule.handler(request, values)
 
         path = f"{_WORKSPACE}/{rule.path}" if rule.path else _WORKSPACE
@@ -168,7 +178,9 @@ class Api:
         until = operation.finished_at or float("inf")
         mine = tuple(event for event in events if event.time <= until)
         trouble = self._world.trouble(operation.endpoint)
-        return JSONResponse(operation_resource(self._links, operation, mine, trouble))
+        body = operation_resource(self._links, operation, mine, trouble)
+        # Clients take the pause before the next poll from the last answer; without it, 30 seconds.
+        return JSONResponse(body, headers={"Retry-After": RETRY_AFTER})
 
     async def _status(self, request: Request, values: Any) -> Response:
         del request, values

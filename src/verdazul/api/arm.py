@@ -27,6 +27,7 @@ PAGE_SIZE = 100
 RETRY_AFTER = "1"
 """Seconds; the SDK takes 0 for absent and then polls every 30."""
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _GENERATION = re.compile(r"[0-9]{1,18}")
 
 Handler = Callable[[Request, Mapping[str, str]], Awaitable[Response]]
@@ -59,6 +60,10 @@ class Rule:
             elif expected.lower() != sent.lower():
                 return None
         return values
+
+    def place(self, values: Mapping[str, str]) -> str:
+        """The path with its names filled in."""
+        return self.path.format(**values)
 
 
 def workspace_path(settings: Settings) -> str:
@@ -114,6 +119,54 @@ async def read_body(request: Request, limit: int) -> bytes:
     return b"".join(chunks)
 
 
+def properties_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The object in which ARM bodies say everything. Raises UserError (MissingKey)."""
+    properties = body.get("properties")
+    if not isinstance(properties, dict):
+        raise UserError("properties is missing; it must be an object", code="MissingKey")
+    return properties
+
+
+def merged(
+    resource: Mapping[str, Any], patch: Mapping[str, Any], *, allowed: frozenset[str]
+) -> dict[str, Any]:
+    """A resource with a JSON merge patch (RFC 7396) applied, as far as Azure lets one go.
+
+    Raises UserError for a key that only a PUT changes.
+    """
+    for key in patch.keys() - allowed:
+        raise UserError(
+            f"PATCH cannot change {key[:80]}; it can change {', '.join(sorted(allowed))}",
+            code="NotPatchable",
+            fix="read the resource, change it and PUT it",
+        )
+    return _merged(resource, patch)
+
+
+def _merged(known: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(known)
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, Mapping):
+            inner = result.get(key)
+            result[key] = _merged(inner if isinstance(inner, Mapping) else {}, value)
+        else:
+            result[key] = value
+    return result
+
+
+def asset_name(what: str, text: str) -> str:
+    """A name or version that stands in ids, so it holds what ids can hold."""
+    if not _NAME.fullmatch(text):
+        raise UserError(
+            f"{what} {text[:80]!r} cannot be: letters, digits, `-`, `_`, `.` are possible, "
+            "the first a letter or digit, 255 at most",
+            code="InvalidName",
+        )
+    return text
+
+
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not a number in JSON")
 
@@ -166,6 +219,10 @@ class Links:
             words = {**asked, "$skip": str(following)}
             body["nextLink"] = f"{self.address}{quote(request.url.path)}?{urlencode(words)}"
         return JSONResponse(body)
+
+    def whole(self, things: Sequence[dict[str, Any]]) -> Response:
+        """A list on one page, however long."""
+        return JSONResponse({"value": list(things)})
 
     def later(self, accepted: Accepted | None, resource: str) -> Response:
         """202 and where to wait; 204 when there was nothing to do."""

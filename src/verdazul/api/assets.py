@@ -6,7 +6,6 @@ One shape serves all kinds; what differs is a row of `_KINDS`.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from urllib.parse import urlparse
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from verdazul.api.arm import Handler, Links, Rule, json_body
+from verdazul.api.arm import Handler, Links, Rule, asset_name, json_body, properties_of
 from verdazul.api.blob import GRANT_SECONDS, signed
 from verdazul.api.datastores import place_of
 from verdazul.api.discovery import BLOBS
@@ -31,7 +30,6 @@ from verdazul.model.errors import NotFound, UserError
 from verdazul.model.show import shown
 
 Values = Mapping[str, str]
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _NOT_YET = ("tags", "properties", "stage", "description", "feed", "offset", "version")
 _ORDERS = {"createdtime desc": False, "createdtime asc": True, "createdtime": True}
 
@@ -102,7 +100,7 @@ class AssetRoutes:
 
     def _puts(self, kind: _Kind) -> Handler:
         async def put(request: Request, values: Values) -> Response:
-            properties = _properties(await json_body(request))
+            properties = properties_of(await json_body(request))
             done = await self._register(kind, _key(kind.name, values), properties)
             return self._answer(kind, done.asset, 201 if done.is_new else 200)
 
@@ -168,7 +166,7 @@ class AssetRoutes:
             if tree_hash:
                 known = await self.world.store.assets(kind.name, tree_hash=tree_hash)
             else:
-                view = _view(request, View.ALL)
+                view = _view(request)
                 known = await self._versions(kind, values["name"], view)
             return self.links.page(
                 request, [self._resource(kind, a) for a in _ordered(request, known)]
@@ -186,7 +184,7 @@ class AssetRoutes:
     def _lists_containers(self, kind: _Kind) -> Handler:
         async def list_containers(request: Request, values: Values) -> Response:
             del values
-            view = _view(request, View.ACTIVE)
+            view = _view(request)
             found = await assets.list_containers(self.world, kind.name, view)
             return self.links.page(
                 request, [container_resource(self.links, kind.name, one) for one in found]
@@ -206,7 +204,7 @@ class AssetRoutes:
         """Archive or restore all versions; a container has no words of its own."""
 
         async def put(request: Request, values: Values) -> Response:
-            properties = _properties(await json_body(request))
+            properties = properties_of(await json_body(request))
             for name in ("description", "tags", "properties"):
                 if properties.get(name):
                     raise UserError(
@@ -236,18 +234,11 @@ class AssetRoutes:
 
 
 def _key(kind: str, values: Values) -> AssetKey:
-    """Names and versions stand in ids, so they hold what ids can hold."""
-    for what in ("name", "version"):
-        if not _NAME.fullmatch(values[what]):
-            raise UserError(
-                f"{what} {values[what][:80]!r} of {kind} cannot be: letters, digits, `-`, `_`, `.` "
-                "are possible, the first a letter or digit, 255 at most",
-                code="InvalidName",
-            )
-    return AssetKey(kind, values["name"], values["version"])
+    name = asset_name(f"{kind} name", values["name"])
+    return AssetKey(kind, name, asset_name(f"{kind} version", values["version"]))
 
 
-def _view(request: Request, default: View) -> View:
+def _view(request: Request) -> View:
     for name in _NOT_YET:
         if request.query_params.get(name):
             raise UserError(
@@ -255,7 +246,7 @@ def _view(request: Request, default: View) -> View:
                 code="NotSupportedYet",
                 fix="ask for the whole list",
             )
-    text = request.query_params.get("listViewType") or default.value
+    text = request.query_params.get("listViewType") or View.ACTIVE.value
     for view in View:
         if view.value.lower() == text.lower():
             return view
@@ -284,10 +275,3 @@ def _free_properties(properties: dict[str, Any]) -> dict[str, Any]:
             f"properties.properties is {free!r}; it must be an object", code="InvalidValue"
         )
     return free or {}
-
-
-def _properties(body: dict[str, Any]) -> dict[str, Any]:
-    properties = body.get("properties")
-    if not isinstance(properties, dict):
-        raise UserError("properties is missing; it must be an object", code="MissingKey")
-    return properties

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from verdazul.api.arm import Links, Rule, found, json_body, precondition
-from verdazul.api.resources import deployment_id, deployment_resource
+from verdazul.api.arm import Links, Rule, found, json_body, merged, precondition
+from verdazul.api.resources import TYPE, deployment_id, deployment_resource
 from verdazul.control import deployments
-from verdazul.control.endpoints import get_endpoint
+from verdazul.control.endpoints import Precondition, get_endpoint
 from verdazul.control.world import World
 from verdazul.model.arm import deployment_from_arm
+from verdazul.model.deployment import MOST_INSTANCES
 from verdazul.model.errors import UserError
 
 Values = Mapping[str, str]
+_PATCHABLE = frozenset({"tags", "sku"})
 TAIL_DEFAULT = 5000
 TAIL_LIMIT = 100_000
 _ONE = "onlineEndpoints/{endpoint}/deployments/{deployment}"
@@ -35,7 +38,9 @@ class DeploymentRoutes:
             Rule("GET", "onlineEndpoints/{endpoint}/deployments", self.list),
             Rule("GET", _ONE, self.get),
             Rule("PUT", _ONE, self.put),
+            Rule("PATCH", _ONE, self.patch),
             Rule("DELETE", _ONE, self.delete),
+            Rule("GET", f"{_ONE}/skus", self.skus),
             Rule("POST", f"{_ONE}/getLogs", self.get_logs),
         ]
 
@@ -58,12 +63,42 @@ class DeploymentRoutes:
 
     async def put(self, request: Request, values: Values) -> Response:
         """Declare, new or changed."""
-        spec = deployment_from_arm(
-            values["endpoint"], values["deployment"], await json_body(request)
+        names = values["endpoint"], values["deployment"]
+        return await self._put(names, await json_body(request), precondition(request))
+
+    async def patch(self, request: Request, values: Values) -> Response:
+        """Change tags or the number of instances only, of the version that is there now."""
+        patch = await json_body(request)
+        endpoint, state = await deployments.get_deployment(
+            self.world, values["endpoint"], values["deployment"]
         )
-        accepted = await deployments.put_deployment(
-            self.world, spec, precondition=precondition(request)
-        )
+        record = state.record
+        precondition(request).check(f'deployment "{record.name}"', record.generation)
+        resource = deployment_resource(self.links, endpoint, state)
+        body = merged(resource, patch, allowed=_PATCHABLE)
+        seen = Precondition(generation=record.generation)
+        return await self._put((endpoint.name, record.name), body, seen)
+
+    async def skus(self, request: Request, values: Values) -> Response:
+        """Between how many instances it can be scaled."""
+        await deployments.get_deployment(self.world, values["endpoint"], values["deployment"])
+        sku = {
+            "resourceType": TYPE + "/onlineEndpoints/deployments",
+            "sku": {"name": "Default"},
+            "capacity": {
+                "minimum": 1,
+                "maximum": MOST_INSTANCES,
+                "default": 1,
+                "scaleType": "Manual",
+            },
+        }
+        return self.links.page(request, [sku])
+
+    async def _put(
+        self, names: tuple[str, str], body: dict[str, Any], wanted: Precondition
+    ) -> Response:
+        spec = deployment_from_arm(*names, body)
+        accepted = await deployments.put_deployment(self.world, spec, precondition=wanted)
         endpoint, state = await deployments.get_deployment(
             self.world, spec.endpoint_name, spec.name
         )

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from verdazul.api.arm import Links, Rule, found, json_body, precondition
+from verdazul.api.arm import Links, Rule, found, json_body, merged, precondition
 from verdazul.api.resources import endpoint_id, endpoint_resource
 from verdazul.control import credentials, endpoints, pausing
-from verdazul.control.endpoints import Accepted
+from verdazul.control.endpoints import Accepted, Precondition
 from verdazul.control.world import World
 from verdazul.model.arm import endpoint_from_arm
 from verdazul.model.errors import UserError
 
 Values = Mapping[str, str]
+_PATCHABLE = frozenset({"tags", "identity"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class EndpointRoutes:
             Rule("GET", "onlineEndpoints", self.list),
             Rule("GET", "onlineEndpoints/{endpoint}", self.get),
             Rule("PUT", "onlineEndpoints/{endpoint}", self.put),
+            Rule("PATCH", "onlineEndpoints/{endpoint}", self.patch),
             Rule("DELETE", "onlineEndpoints/{endpoint}", self.delete),
             Rule("POST", "onlineEndpoints/{endpoint}/listKeys", self.list_keys),
             Rule("POST", "onlineEndpoints/{endpoint}/regenerateKeys", self.regenerate_keys),
@@ -55,10 +58,21 @@ class EndpointRoutes:
 
     async def put(self, request: Request, values: Values) -> Response:
         """Declare, new or changed."""
-        spec = endpoint_from_arm(values["endpoint"], await json_body(request))
-        accepted = await endpoints.put_endpoint(
-            self.world, spec, precondition=precondition(request)
-        )
+        return await self._put(values["endpoint"], await json_body(request), precondition(request))
+
+    async def patch(self, request: Request, values: Values) -> Response:
+        """Change tags or identity only, of the version that is there now."""
+        patch = await json_body(request)
+        view = await endpoints.get_endpoint(self.world, values["endpoint"])
+        wanted = precondition(request)
+        wanted.check(f'endpoint "{view.record.name}"', view.record.generation)
+        body = merged(endpoint_resource(self.links, view), patch, allowed=_PATCHABLE)
+        seen = Precondition(generation=view.record.generation)
+        return await self._put(view.record.name, body, seen)
+
+    async def _put(self, name: str, body: dict[str, Any], wanted: Precondition) -> Response:
+        spec = endpoint_from_arm(name, body)
+        accepted = await endpoints.put_endpoint(self.world, spec, precondition=wanted)
         view = await endpoints.get_endpoint(self.world, spec.name)
         resource = endpoint_resource(self.links, view)
         return self.links.put_answer(accepted, resource, generation=view.record.generation)

@@ -166,7 +166,7 @@ def _free_version(workspace: Workspace, parcel: Parcel, name: str) -> str:
 
 def _listed(workspace: Workspace, kind: str, name: str) -> list[dict[str, Any]]:
     try:
-        return list(workspace.asset_versions(kind, name).list())
+        return list(workspace.asset_versions(kind, name).list(listViewType="All"))
     except NotFound:
         return []
 

@@ -13,6 +13,7 @@ from verdazul.core.records import (
     AssetKey,
     DeploymentRecord,
     EndpointRecord,
+    Item,
     Memory,
     Operation,
 )
@@ -128,6 +129,21 @@ class ForgetRoleAssignment:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class PutItem:
+    """Keep it; replaces what had the same kind and name."""
+
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetItem:
+    """Remove it; no-op when there is none."""
+
+    kind: str
+    name: str
+
+
 Change = (
     PutEndpoint
     | PutDeployment
@@ -140,6 +156,8 @@ Change = (
     | AddEvent
     | PutAsset
     | DescribeAsset
+    | PutItem
+    | ForgetItem
     | ForgetAsset
     | PutRoleAssignment
     | ForgetRoleAssignment

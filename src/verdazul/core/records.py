@@ -141,6 +141,22 @@ class Asset:
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """Something small that a workspace keeps under a name: a connection, a lock.
+
+    `kind` and `name` together say which; names match in any case. `body` is JSON that anybody may
+    read, `sealed` what only its owner may.
+    """
+
+    kind: str
+    name: str
+    body: str
+    created_at: float
+    modified_at: float
+    sealed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DeploymentState:
     """A deployment with all that is known of it."""
 

@@ -15,10 +15,12 @@ from verdazul.core.changes import (
     ForgetAsset,
     ForgetDeployment,
     ForgetEndpoint,
+    ForgetItem,
     ForgetRoleAssignment,
     PutAsset,
     PutDeployment,
     PutEndpoint,
+    PutItem,
     PutRoleAssignment,
     RememberDeployment,
     RememberEndpoint,
@@ -28,6 +30,7 @@ from verdazul.core.records import (
     AssetKey,
     DeploymentState,
     EndpointRecord,
+    Item,
     Memory,
     Operation,
     OperationState,
@@ -46,6 +49,7 @@ class _Tables:
     events: list[Event] = field(default_factory=list)
     assets: dict[AssetKey, Asset] = field(default_factory=dict)
     roles: dict[str, RoleAssignment] = field(default_factory=dict)
+    items: dict[tuple[str, str], Item] = field(default_factory=dict)
 
     def copy(self) -> _Tables:
         """New containers around the same records, which are frozen."""
@@ -57,6 +61,7 @@ class _Tables:
             list(self.events),
             dict(self.assets),
             dict(self.roles),
+            dict(self.items),
         )
 
 
@@ -123,6 +128,13 @@ class MemoryStore:
     async def role_assignments(self) -> tuple[RoleAssignment, ...]:
         return tuple(sorted(self._tables.roles.values(), key=lambda a: (a.created_at, a.id)))
 
+    async def item(self, kind: str, name: str) -> Item | None:
+        return self._tables.items.get((kind, name.lower()))
+
+    async def items(self, kind: str) -> tuple[Item, ...]:
+        found = sorted(self._tables.items.items())
+        return tuple(item for key, item in found if key[0] == kind)
+
 
 def _apply(tables: _Tables, change: Change) -> None:  # noqa: C901, PLR0912 - one case a change, complete
     match change:
@@ -164,6 +176,10 @@ def _apply(tables: _Tables, change: Change) -> None:  # noqa: C901, PLR0912 - on
             tables.roles[assignment.id] = assignment
         case ForgetRoleAssignment(id_):
             tables.roles.pop(id_, None)
+        case PutItem(item):
+            tables.items[item.kind, item.name.lower()] = item
+        case ForgetItem(kind, name):
+            tables.items.pop((kind, name.lower()), None)
         case _:
             assert_never(change)
 

@@ -65,3 +65,10 @@ CREATE TABLE IF NOT EXISTS role_assignments (
     created_at REAL NOT NULL,
     assignment TEXT NOT NULL
 ) STRICT;
+
+CREATE TABLE IF NOT EXISTS items (
+    kind TEXT NOT NULL,
+    name_key TEXT NOT NULL,
+    item TEXT NOT NULL,
+    PRIMARY KEY (kind, name_key)
+) STRICT;

@@ -23,10 +23,12 @@ from verdazul.core.changes import (
     ForgetAsset,
     ForgetDeployment,
     ForgetEndpoint,
+    ForgetItem,
     ForgetRoleAssignment,
     PutAsset,
     PutDeployment,
     PutEndpoint,
+    PutItem,
     PutRoleAssignment,
     RememberDeployment,
     RememberEndpoint,
@@ -37,6 +39,7 @@ from verdazul.core.records import (
     DeploymentRecord,
     DeploymentState,
     EndpointRecord,
+    Item,
     Memory,
     Operation,
     OperationState,
@@ -167,6 +170,16 @@ class SqliteStore:
         rows = await self._rows("SELECT assignment FROM role_assignments ORDER BY created_at, id")
         return tuple(load(RoleAssignment, row[0]) for row in rows)
 
+    async def item(self, kind: str, name: str) -> Item | None:
+        rows = await self._rows(
+            "SELECT item FROM items WHERE kind = ? AND name_key = ?", kind, name.lower()
+        )
+        return load(Item, rows[0][0]) if rows else None
+
+    async def items(self, kind: str) -> tuple[Item, ...]:
+        rows = await self._rows("SELECT item FROM items WHERE kind = ? ORDER BY name_key", kind)
+        return tuple(load(Item, row[0]) for row in rows)
+
     async def _rows(self, query: str, *values: object) -> list[Row]:
         return await self._run(lambda: self._connection.execute(query, values).fetchall())
 
@@ -250,6 +263,17 @@ class SqliteStore:
                 )
             case ForgetRoleAssignment(id_):
                 self._execute("DELETE FROM role_assignments WHERE id = ?", id_)
+            case PutItem(item):
+                self._execute(
+                    "INSERT INTO items VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET item = ?3",
+                    item.kind,
+                    item.name.lower(),
+                    dump(item),
+                )
+            case ForgetItem(kind, name):
+                self._execute(
+                    "DELETE FROM items WHERE kind = ? AND name_key = ?", kind, name.lower()
+                )
             case _:
                 assert_never(change)
 
