@@ -148,10 +148,10 @@ def test_nothing_is_at_an_unknown_path(tell: Tell) -> None:
 
 def test_a_method_that_is_not_possible_is_405_with_those_that_are(tell: Tell) -> None:
     async def story(door: Door) -> None:
-        status, code, message = problem(await door.ask("PATCH", "onlineEndpoints/credit"))
+        status, code, message = problem(await door.ask("POST", "onlineEndpoints/credit"))
 
         assert code == "MethodNotAllowed"
-        assert "possible: GET, PUT, DELETE" in message
+        assert "possible: GET, PUT, PATCH, DELETE" in message
         assert status == 405
 
     tell(story)

@@ -40,7 +40,8 @@ from verdazul.api.locks import LOCKS, LockRoutes
 from verdazul.api.resources import operation_resource
 from verdazul.control.locks import refuse_locked
 from verdazul.control.world import World
-from verdazul.model.errors import NotFound, Problem, VerdazulError, WrongMethod
+from verdazul.core.records import Operation, OperationState
+from verdazul.model.errors import NotFound, Problem, UserError, VerdazulError, WrongMethod
 
 _log = logging.getLogger(__name__)
 _WORKSPACE = (
@@ -50,6 +51,8 @@ _OPERATION = (
     f"subscriptions/{{subscription}}/{PROVIDER}/locations/{{location}}"
     "/mfeOperationsStatus/{operation}"
 )
+
+_RESULT = _OPERATION.replace("mfeOperationsStatus", "mfeOperationResults")
 
 _OUR_FAILURE = Problem(
     "InternalServerError",
@@ -80,6 +83,7 @@ class Api:
         ]
         self._rules = [
             Rule("GET", _OPERATION, self._operation),
+            Rule("GET", _RESULT, self._result),
             Rule("GET", "verdazul/v1/status", self._status),
             *CapacityRoutes(world, links).rules(),
             *(self._in_workspace(rule) for rule in below),
@@ -88,7 +92,7 @@ class Api:
             Rule("GET", "healthz", self._health),
             *DiscoveryRoutes(links).public_rules(),
             *self._identity.public_rules(),
-            *BlobRoutes(world, links).public_rules(),
+            *BlobRoutes(world, self._identity).public_rules(),
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -169,9 +173,7 @@ class Api:
 
     async def _operation(self, request: Request, values: Any) -> Response:
         del request
-        operation = await self._world.store.operation(values["operation"])
-        if operation is None:
-            raise NotFound(f"operation {values['operation']} does not exist")
+        operation = await self._existing_operation(values["operation"])
         events = await self._world.store.events(
             operation.endpoint, operation.deployment, since=operation.started_at
         )
@@ -181,6 +183,22 @@ class Api:
         body = operation_resource(self._links, operation, mine, trouble)
         # Clients take the pause before the next poll from the last answer; without it, 30 seconds.
         return JSONResponse(body, headers={"Retry-After": RETRY_AFTER})
+
+    async def _result(self, request: Request, values: Any) -> Response:
+        """What an operation came to, for clients that wait at its Location."""
+        del request
+        operation = await self._existing_operation(values["operation"])
+        if operation.state is OperationState.IN_PROGRESS:
+            return Response(status_code=202, headers={"Retry-After": RETRY_AFTER})
+        if operation.problem:
+            raise UserError.of(operation.problem)
+        return Response(status_code=204)
+
+    async def _existing_operation(self, operation_id: str) -> Operation:
+        operation = await self._world.store.operation(operation_id)
+        if operation is None:
+            raise NotFound(f"operation {operation_id} does not exist")
+        return operation
 
     async def _status(self, request: Request, values: Any) -> Response:
         del request, values

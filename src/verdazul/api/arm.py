@@ -74,11 +74,13 @@ def workspace_path(settings: Settings) -> str:
     )
 
 
-def operation_path(settings: Settings, operation_id: str) -> str:
+def operation_path(
+    settings: Settings, operation_id: str, *, kind: str = "mfeOperationsStatus"
+) -> str:
     """Where an operation is polled."""
     return (
         f"/subscriptions/{settings.subscription}/{PROVIDER}/locations/{settings.location}"
-        f"/mfeOperationsStatus/{operation_id}"
+        f"/{kind}/{operation_id}"
     )
 
 
@@ -192,12 +194,12 @@ class Links:
     settings: Settings
     address: str
 
-    def headers(self, accepted: Accepted, resource: str) -> dict[str, str]:
+    def headers(self, accepted: Accepted, location: str) -> dict[str, str]:
         """What tells a client where to wait."""
         path = operation_path(self.settings, accepted.operation.id)
         return {
             "Azure-AsyncOperation": f"{self.address}{path}?api-version=2023-04-01",
-            "Location": f"{self.address}{resource}?api-version=2023-04-01",
+            "Location": f"{self.address}{location}?api-version=2023-04-01",
             "Retry-After": RETRY_AFTER,
             "x-ms-async-operation-timeout": "PT30M",
         }
@@ -224,11 +226,13 @@ class Links:
         """A list on one page, however long."""
         return JSONResponse({"value": list(things)})
 
-    def later(self, accepted: Accepted | None, resource: str) -> Response:
+    def later(self, accepted: Accepted | None) -> Response:
         """202 and where to wait; 204 when there was nothing to do."""
         if accepted is None:
             return Response(status_code=204)
-        return Response(status_code=202, headers=self.headers(accepted, resource))
+        # What is deleted cannot be read at the end, so the result has a place of its own.
+        result = operation_path(self.settings, accepted.operation.id, kind="mfeOperationResults")
+        return Response(status_code=202, headers=self.headers(accepted, result))
 
 
 def _count(name: str, text: str | None) -> int | None:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Links, Rule, found, json_body, merged, precondition
-from verdazul.api.resources import TYPE, deployment_id, deployment_resource
+from verdazul.api.resources import TYPE, deployment_resource
 from verdazul.control import deployments
 from verdazul.control.endpoints import Precondition, get_endpoint
 from verdazul.control.world import World
@@ -111,10 +111,7 @@ class DeploymentRoutes:
         accepted = await deployments.delete_deployment(
             self.world, values["endpoint"], values["deployment"]
         )
-        if accepted is None:
-            return self.links.later(None, "")
-        gone = accepted.operation
-        return self.links.later(accepted, deployment_id(self.links, gone.endpoint, gone.deployment))
+        return self.links.later(accepted)
 
     async def get_logs(self, request: Request, values: Values) -> Response:
         """The last lines of one instance."""

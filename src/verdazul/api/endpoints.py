@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Links, Rule, found, json_body, merged, precondition
-from verdazul.api.resources import endpoint_id, endpoint_resource
+from verdazul.api.resources import endpoint_resource
 from verdazul.control import credentials, endpoints, pausing
-from verdazul.control.endpoints import Accepted, Precondition
+from verdazul.control.endpoints import Precondition
 from verdazul.control.world import World
 from verdazul.model.arm import endpoint_from_arm
 from verdazul.model.errors import UserError
@@ -80,7 +80,7 @@ class EndpointRoutes:
     async def delete(self, request: Request, values: Values) -> Response:
         """Take it down."""
         del request
-        return self._later(await endpoints.delete_endpoint(self.world, values["endpoint"]))
+        return self.links.later(await endpoints.delete_endpoint(self.world, values["endpoint"]))
 
     async def list_keys(self, request: Request, values: Values) -> Response:
         """Show both keys."""
@@ -103,7 +103,7 @@ class EndpointRoutes:
         accepted = await credentials.regenerate_key(
             self.world, values["endpoint"], primary=kind == "primary", value=value or ""
         )
-        return self._later(accepted)
+        return self.links.later(accepted)
 
     async def token(self, request: Request, values: Values) -> Response:
         """Make a token that opens it for a while."""
@@ -121,13 +121,9 @@ class EndpointRoutes:
     async def pause(self, request: Request, values: Values) -> Response:
         """Let requests wait."""
         del request
-        return self._later(await pausing.pause(self.world, values["endpoint"]))
+        return self.links.later(await pausing.pause(self.world, values["endpoint"]))
 
     async def resume(self, request: Request, values: Values) -> Response:
         """Let requests pass."""
         del request
-        return self._later(await pausing.resume(self.world, values["endpoint"]))
-
-    def _later(self, accepted: Accepted | None) -> Response:
-        name = accepted.operation.endpoint if accepted else ""
-        return self.links.later(accepted, endpoint_id(self.links, name))
+        return self.links.later(await pausing.resume(self.world, values["endpoint"]))

@@ -23,7 +23,9 @@ from verdazul.model.errors import Problem, UserError, VerdazulError
 from verdazul.model.show import shown
 
 TOKEN_SECONDS = 3600
-_KIND = "control-api"
+STORAGE = "https://storage.azure.com"
+"""What clients ask a token for when they open a datastore with their own credential."""
+_KIND = "token"
 _UNAUTHORIZED = 401
 
 NO_TOKEN = Problem(
@@ -57,11 +59,12 @@ class Identity:
 
     def refusal(self, request: Request) -> Response | None:
         """None for a caller who may use the API, else what to answer."""
-        scheme, _, credential = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            return _refused(NO_TOKEN)
-        problem = self._problem(credential.strip())
+        problem = self._problem(_bearer(request), self.links.address)
         return _refused(problem) if problem else None
+
+    def opens_storage(self, request: Request) -> bool:
+        """Whether the caller may use every datastore."""
+        return self._problem(_bearer(request), STORAGE) is None
 
     async def managed_identity(self, request: Request, values: Mapping[str, str]) -> Response:
         """A token for the resource that is asked for."""
@@ -77,14 +80,15 @@ class Identity:
         resource = request.query_params.get("resource", "")
         now = int(self.world.clock.now())
         expires = now + TOKEN_SECONDS
-        if self._is_ours(resource):
-            token = self.world.secrets.seal(json.dumps([_KIND, self.links.address, expires]))
+        audience = self._audience(resource)
+        if audience:
+            token = self.world.secrets.seal(json.dumps([_KIND, audience, expires]))
         elif resource.rstrip("/") == DATA_AUDIENCE:
             token = self.world.signer.sign(owner_claims(self.world.ids.new(), now, expires))
         else:
             raise UserError(
-                f"resource is {shown(resource)}; tokens are made for {self.links.address} and "
-                f"{DATA_AUDIENCE} only",
+                f"resource is {shown(resource)}; tokens are made for {self.links.address}, "
+                f"{STORAGE} and {DATA_AUDIENCE} only",
                 code="InvalidResource",
                 fix="set ARM_CLOUD_METADATA_URL as `verdazul env` prints it",
             )
@@ -98,22 +102,30 @@ class Identity:
             }
         )
 
-    def _problem(self, credential: str) -> Problem | None:
+    def _problem(self, credential: str, wanted: str) -> Problem | None:
         if self._is_home_token(credential):
             return None
         try:
             kind, audience, expires = json.loads(self.world.secrets.open(credential))
         except (VerdazulError, ValueError, TypeError):
             return NO_TOKEN
-        if kind != _KIND or audience != self.links.address:
+        if kind != _KIND or audience != wanted:
             return _OTHER_AUDIENCE
         return _EXPIRED if self.world.clock.now() > expires else None
 
     def _is_home_token(self, text: str) -> bool:
         return bool(self.token) and hmac.compare_digest(text.encode(), self.token.encode())
 
-    def _is_ours(self, resource: str) -> bool:
-        return resource.rstrip("/").lower() == self.links.address.lower()
+    def _audience(self, resource: str) -> str:
+        """As sealed tokens name it; "" for what none of them is made for."""
+        known = (self.links.address, STORAGE)
+        return next((one for one in known if one.lower() == resource.rstrip("/").lower()), "")
+
+
+def _bearer(request: Request) -> str:
+    """The credential, or "" when there is none of that kind."""
+    scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+    return credential.strip() if scheme.lower() == "bearer" else ""
 
 
 def _refused(problem: Problem) -> Response:
