@@ -28,18 +28,21 @@ from tests.core.records import (
 from verdazul.core.changes import (
     AddEvent,
     BeginOperation,
+    DescribeAsset,
     ForgetAsset,
     ForgetDeployment,
     ForgetEndpoint,
+    ForgetItem,
     ForgetRoleAssignment,
     PutAsset,
     PutDeployment,
     PutEndpoint,
+    PutItem,
     PutRoleAssignment,
     RememberDeployment,
     RememberEndpoint,
 )
-from verdazul.core.records import Memory, OperationState
+from verdazul.core.records import Item, Memory, OperationState
 from verdazul.model.errors import Conflict, VerdazulError
 from verdazul.ports import Store
 
@@ -342,5 +345,47 @@ def test_roles_at_an_endpoint_go_with_it_and_others_stay(ask: Ask) -> None:
         await store.commit(ForgetEndpoint("Credit"))
 
         assert {a.id for a in await store.role_assignments()} == {"2", "3"}
+
+    ask(story)
+
+
+def test_what_is_said_about_an_asset_is_replaced(ask: Ask) -> None:
+    async def story(store: Store) -> None:
+        known = asset("1", body='{"a": 1}', created_at=10.0)
+        said = replace(known, body='{"a": 2}', modified_at=20.0)
+        await store.commit(PutAsset(known), DescribeAsset(said), DescribeAsset(asset("none")))
+
+        assert await store.assets("codes") == (said,)
+
+    ask(story)
+
+
+# -- items
+
+
+def test_items_are_found_by_kind_and_name_in_any_case(ask: Ask) -> None:
+    async def story(store: Store) -> None:
+        one = Item("connections", "One", '{"a": 1}', 1.0, 1.0, "sealed")
+        two = Item("connections", "two", "{}", 1.0, 1.0)
+        lock = Item("locks", "one", "{}", 1.0, 1.0)
+        await store.commit(PutItem(two), PutItem(one), PutItem(lock))
+
+        assert await store.item("connections", "ONE") == one
+        assert await store.item("locks", "two") is None
+        assert await store.items("connections") == (one, two)
+        assert await store.items("none") == ()
+
+    ask(story)
+
+
+def test_an_item_is_replaced_and_forgotten(ask: Ask) -> None:
+    async def story(store: Store) -> None:
+        old, new = (Item("locks", name, "{}", at, at) for name, at in (("a", 1.0), ("A", 2.0)))
+        await store.commit(PutItem(old), PutItem(new))
+        kept = await store.items("locks")
+        await store.commit(ForgetItem("locks", "a"), ForgetItem("locks", "none"))
+
+        assert kept == (new,)
+        assert await store.items("locks") == ()
 
     ask(story)

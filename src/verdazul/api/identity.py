@@ -106,7 +106,8 @@ class Identity:
         if self._is_home_token(credential):
             return None
         try:
-            kind, audience, expires = json.loads(self.world.secrets.open(credential))
+            kind, audience, told = json.loads(self.world.secrets.open(credential))
+            expires = float(told)
         except (VerdazulError, ValueError, TypeError):
             return NO_TOKEN
         if kind != _KIND or audience != wanted:

@@ -1,0 +1,102 @@
+"""Unmodified SDKs of three versions live through one long story, all at once on one server.
+
+Nothing is told to them but four environment variables.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.azure_sdk.environments import AGES, interpreter
+from tests.e2e.system import System, running
+
+pytestmark = pytest.mark.e2e
+_STORY = Path(__file__).with_name("story.py")
+_LONGEST_SECONDS = 400
+FEWEST_CALLS = 60
+
+SCORE = """
+import json, os
+
+def init():
+    global model
+    root = os.environ["AZUREML_MODEL_DIR"]
+    found = [os.path.join(base, name) for base, _, names in os.walk(root) for name in names]
+    model = sorted(os.path.relpath(path, root) for path in found)
+    print("init was called", flush=True)
+
+def run(raw):
+    return {"model": model, "foo": os.environ.get("FOO"), "echo": json.loads(raw)}
+"""
+BROKEN = 'def init():\n    raise ValueError("the weights are gone")\ndef run(raw): ...\n'
+CONDA = "name: inf\nchannels: [conda-forge]\ndependencies:\n- python=3.11\n- pip\n"
+
+
+@pytest.fixture(scope="module")
+def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[str]]]:
+    """What each version's program printed, once it has ended."""
+    folder = tmp_path_factory.mktemp("v")
+    with running(folder) as system, ThreadPoolExecutor(len(AGES)) as pool:
+        yield {age: pool.submit(_told, system, folder / age, age) for age in AGES}
+
+
+@pytest.mark.azure(1, 7, 8, 9, 11, 12, 14, 54, 55, 56, 59, 60)
+@pytest.mark.parametrize("age", AGES)
+def test_an_unmodified_sdk_lives_through_the_story(
+    stories: dict[str, Future[str]], age: str
+) -> None:
+    told = stories[age].result()
+
+    calls = re.search(r"^CALLS (\d+)$", told, re.MULTILINE)
+    assert calls, told[-4000:]
+    assert int(calls[1]) >= FEWEST_CALLS
+
+
+def _told(system: System, folder: Path, age: str) -> str:
+    _write(folder)
+    done = subprocess.run(
+        [interpreter(age), _STORY, age, folder],
+        env=variables(system) | {"HOME": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_LONGEST_SECONDS,
+        check=False,
+    )
+    return done.stdout
+
+
+def variables(system: System) -> dict[str, str]:
+    """All that the SDK is told."""
+    address = (system.home / "run" / "address").read_text().strip()
+    return {
+        "PATH": os.environ["PATH"],
+        "ARM_CLOUD_METADATA_URL": f"{address}/metadata/endpoints?api-version=2022-09-01",
+        "REQUESTS_CA_BUNDLE": str(system.home / "certs" / "ca.pem"),
+        "IDENTITY_ENDPOINT": f"{address}/msi/token",
+        "IDENTITY_HEADER": (system.home / "token").read_text().strip(),
+    }
+
+
+def _write(folder: Path) -> None:
+    for name, text in (
+        ("src/score.py", SCORE),
+        ("broken/score.py", BROKEN),
+        ("conda.yml", CONDA),
+        ("request.json", '{"x": 1}'),
+        ("model/weights.bin", "w" * 1000),
+    ):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    block = os.urandom(1 << 20)
+    with (folder / "big.bin").open("wb") as file:
+        for number in range(66):  # over 64 MiB, where the SDK begins to send blocks
+            file.write(number.to_bytes(4, "big") + block)
