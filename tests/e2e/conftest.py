@@ -7,26 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.system import System, eventually
+from tests.e2e.system import System, running
 
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """One running Verdazul for the tests of a module; each uses endpoints of its own."""
-    yield from _system(tmp_path_factory.mktemp("v"))
+    with running(tmp_path_factory.mktemp("v")) as started:
+        yield started
 
 
 @pytest.fixture
 def own_system(tmp_path: Path) -> Iterator[System]:
     """A running Verdazul that the test may kill."""
-    yield from _system(tmp_path)
-
-
-def _system(folder: Path) -> Iterator[System]:
-    system = System(folder / "home", folder / "files")
-    system.up()
-    try:
-        yield system
-    finally:
-        system.down()
-        eventually(lambda: not system.processes(), seconds=10)
+    with running(tmp_path) as started:
+        yield started

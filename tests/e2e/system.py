@@ -227,6 +227,18 @@ class Load:
         eventually(lambda: self.statuses["200"] >= goal)
 
 
+@contextmanager
+def running(folder: Path) -> Iterator[System]:
+    """A Verdazul with a home in this folder; nothing of it runs afterwards."""
+    system = System(folder / "home", folder / "files")
+    system.up()
+    try:
+        yield system
+    finally:
+        system.down()
+        eventually(lambda: not system.processes(), seconds=10)
+
+
 def eventually(holds: Callable[[], object], *, seconds: float = DEADLINE_SECONDS) -> None:
     """Wait until it holds; fail when it does not in time."""
     until = time.monotonic() + seconds
