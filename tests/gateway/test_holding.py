@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from verdazul.core.route import Backend, DeploymentRoute, Hold, Route
 from verdazul.gateway import holding
-from verdazul.gateway.resources import Json, cluster_name
+from verdazul.gateway.clusters import Json, cluster_name
 
 HOLD = Hold(seconds=300, most=1000)
 backends = st.lists(st.sampled_from("xyz"), unique=True).map(

@@ -18,7 +18,8 @@ from verdazul.core.route import Backend, DeploymentRoute, Hold, Mirror, Route
 from verdazul.core.trust import Identities, OwnTokens, Signer, Trust
 from verdazul.gateway import limits
 from verdazul.gateway.bootstrap import bootstrap
-from verdazul.gateway.resources import Unroutable, endpoint_routes
+from verdazul.gateway.clusters import Unroutable
+from verdazul.gateway.resources import endpoint_routes
 from verdazul.gateway.snapshot import Snapshot, clusters_in, passage, signers
 
 GOLDEN = Path(__file__).parent.parent / "golden"

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 
+from verdazul.gateway.clusters import Json, control_cluster
 from verdazul.gateway.listener import CONNECTIONS, Connections, listener
-from verdazul.gateway.resources import Json, control_cluster
 from verdazul.gateway.tls import Tls
 
 CONTROL_SOCKET = "unix:run/api.sock"

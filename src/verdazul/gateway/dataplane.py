@@ -16,6 +16,7 @@ from verdazul.gateway import disk
 from verdazul.gateway.admin import Admin
 from verdazul.gateway.admins import Admins
 from verdazul.gateway.bootstrap import bootstrap
+from verdazul.gateway.clusters import Unroutable
 from verdazul.gateway.holder import Holder
 from verdazul.gateway.launch import Launch, Wrap, suffix
 from verdazul.gateway.ledger import Ledger
@@ -23,7 +24,6 @@ from verdazul.gateway.listener import CONNECTIONS, Connections
 from verdazul.gateway.listening import check_alone
 from verdazul.gateway.publish import Publisher, Rejected
 from verdazul.gateway.record import end_surplus
-from verdazul.gateway.resources import Unroutable
 from verdazul.gateway.served import Served, write
 from verdazul.gateway.snapshot import Discovery, Snapshot, signers
 from verdazul.gateway.supervise import Envoy

@@ -11,8 +11,8 @@ import json
 
 from verdazul.core.route import Route
 from verdazul.core.trust import Trust
+from verdazul.gateway.clusters import Unroutable
 from verdazul.gateway.ledger import Ledger
-from verdazul.gateway.resources import Unroutable
 from verdazul.gateway.snapshot import Snapshot
 from verdazul.model.errors import Fatal, Retryable
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from verdazul.core.route import DeploymentRoute, Hold, Route
-from verdazul.gateway.resources import Json, cluster_name, socket_of
+from verdazul.gateway.clusters import Json, cluster_name, socket_of
 
 HELD_HEADER = "x-verdazul-held"
 

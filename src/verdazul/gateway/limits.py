@@ -4,7 +4,7 @@
     bandwidth     slow  one bucket an endpoint, both directions; trailers tell the delay
     request size  413   counted while it passes: nothing is gathered
     response size 424   filter.lua, by the length that the answer announces
-    pending       429   the cluster's circuit breaker (resources.py)
+    pending       429   the cluster's circuit breaker (clusters.py)
 
 Buckets are found by name, not by route: they are shared by all routes of an endpoint, and a change
 of traffic does not refill them. Envoy has to be told a bucket's size at its start, while limits

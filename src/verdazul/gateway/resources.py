@@ -12,16 +12,13 @@ A request that names no deployment may be copied to the mirror's target; one tha
 
 from __future__ import annotations
 
-import hashlib
-import ipaddress
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from verdazul.core.route import Backend, DeploymentRoute, Hold, Route
+from verdazul.core.route import DeploymentRoute, Hold, Route
 from verdazul.gateway import auth, balancing, cors, limits, matching
-from verdazul.model.names import same_name
+from verdazul.gateway.clusters import CONTROL_CLUSTER, WHOLE_BODY, cluster_name, cluster_of
 
 Json = dict[str, Any]
 
@@ -30,168 +27,12 @@ QUEUE_WAIT_HEADER = "x-verdazul-max-queue-wait-ms"
 TIME_LEFT_HEADER = "x-envoy-expected-rq-timeout-ms"
 REASON_HEADER = "ms-azureml-model-error-reason"
 ROUTES = "endpoints"  # the name of the only route configuration
-CONTROL_CLUSTER = "control-api"
-UNLIMITED = 1_000_000
 # An instance drops what nobody waits for any more. It hears of that later than the gateway does,
 # whose answer (408) would otherwise race with the instance's own (500, hence 424).
 LEEWAY_MS = 500
 _MARGIN_MS = 10_000  # in which the activator should have ended what is over its time
-_WHOLE_BODY = 2**32 - 1
 _ANY_PATH: Json = {"prefix": "/"}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _TYPE = "type.googleapis.com/"
-_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-
-
-class Unroutable(ValueError):
-    """A Route that breaks its own promises; the message says which and how."""
-
-
-def cluster_name(endpoint: str, deployment: str) -> str:
-    """`credit.blue`; lower-case, as names are equal in any case."""
-    return f"{endpoint}.{deployment}".lower()
-
-
-def cluster_of(route: Route, deployment: str) -> str:
-    """Where requests go now. A gate has a name of its own: routes and times change together."""
-    name = cluster_name(route.endpoint, deployment)
-    return f"{name}.held" if route.hold else name
-
-
-def socket_of(endpoint: str, deployment: str) -> str:
-    """Where the gate of a paused deployment listens, below the home; short for any name."""
-    name = cluster_name(endpoint, deployment)
-    return f"run/hold/{hashlib.sha256(name.encode()).hexdigest()[:16]}.sock"
-
-
-def check(route: Route) -> None:
-    """Raise Unroutable where Envoy would accept what makes no sense."""
-    names = [deployment.name.lower() for deployment in route.deployments]
-    for name in (route.endpoint, *names):
-        if not _NAME.fullmatch(name):
-            raise Unroutable(f"{name!r} is not a name of letters, digits, - and _")
-    if len(set(names)) != len(names):
-        raise Unroutable(f'endpoint "{route.endpoint}" has two deployments of one name: {names}')
-    total = sum(deployment.weight for deployment in route.deployments)
-    if total not in (0, 100) or any(deployment.weight < 0 for deployment in route.deployments):
-        raise Unroutable(f'weights of endpoint "{route.endpoint}" sum to {total}, not 0 or 100')
-    if route.mirror and route.mirror.deployment.lower() not in names:
-        raise Unroutable(
-            f'endpoint "{route.endpoint}" mirrors to "{route.mirror.deployment}", which it lacks'
-        )
-
-
-def clusters(routes: Iterable[Route]) -> dict[str, Json]:
-    """Every deployment's cluster by name."""
-    return {
-        cluster_of(route, deployment.name): _cluster(route, deployment)
-        for route in sorted(routes, key=lambda route: route.endpoint.lower())
-        for deployment in route.deployments
-    }
-
-
-def _cluster(route: Route, deployment: DeploymentRoute) -> Json:
-    if route.hold:
-        return gate_cluster(route, deployment, route.hold)
-    return deployment_cluster(route, deployment)
-
-
-def gate_cluster(route: Route, deployment: DeploymentRoute, hold: Hold) -> Json:
-    """Where the requests of a paused deployment wait, each on a connection of its own."""
-    name = cluster_of(route, deployment.name)
-    gate = Backend("held", f"unix:{socket_of(route.endpoint, deployment.name)}")
-    options = http1(idle_timeout="30s")
-    options["common_http_protocol_options"]["max_requests_per_connection"] = 1
-    return {
-        "@type": _TYPE + "envoy.config.cluster.v3.Cluster",
-        "name": name,
-        "type": "STATIC",
-        "connect_timeout": "2s",
-        "circuit_breakers": {"thresholds": [thresholds(hold.most)]},
-        "typed_extension_protocol_options": {_HTTP_OPTIONS: options},
-        "load_assignment": load_assignment(name, (gate,)),
-    }
-
-
-def deployment_cluster(route: Route, deployment: DeploymentRoute) -> Json:
-    """The instances of one deployment and how many requests they may hold together.
-
-    Backends stand in the cluster itself: by file, each EDS cluster would cost Envoy an inotify
-    instance, of which Linux grants a user 128, and Envoy aborts at the next one.
-    """
-    name = cluster_of(route, deployment.name)
-    is_mirror = route.mirror is not None and same_name(route.mirror.deployment, deployment.name)
-    return {
-        "@type": _TYPE + "envoy.config.cluster.v3.Cluster",
-        "name": name,
-        "type": "STATIC",
-        "connect_timeout": "2s",
-        **balancing.least_loaded(),
-        "circuit_breakers": {"thresholds": [thresholds(deployment.max_requests)]},
-        "typed_extension_protocol_options": {
-            _HTTP_OPTIONS: (http2() if deployment.http2 else http1(idle_timeout="30s"))
-            | balancing.no_answer_is_an_error()
-        },
-        "load_assignment": load_assignment(name, deployment.backends),
-        **({"per_connection_buffer_limit_bytes": _WHOLE_BODY} if is_mirror else {}),
-    }
-
-
-def control_cluster(address: str) -> Json:
-    """The control API, which takes what no endpoint takes."""
-    return {
-        "name": CONTROL_CLUSTER,
-        "type": "STATIC",
-        "connect_timeout": "2s",
-        "circuit_breakers": {"thresholds": [thresholds(UNLIMITED)]},
-        "typed_extension_protocol_options": {_HTTP_OPTIONS: http1(idle_timeout="3s")},
-        "load_assignment": load_assignment(CONTROL_CLUSTER, (Backend("control", address),)),
-    }
-
-
-def thresholds(max_requests: int) -> Json:
-    """Only `max_requests` may bind: connection counts are not exact over several workers."""
-    unlimited = ("max_connections", "max_pending_requests", "max_retries")
-    return {**dict.fromkeys(unlimited, UNLIMITED), "max_requests": max_requests}
-
-
-def http1(*, idle_timeout: str) -> Json:
-    """HTTP/1.1 to upstream; idle connections are closed here before the other side does."""
-    return {
-        "@type": _TYPE + _HTTP_OPTIONS,
-        "common_http_protocol_options": {"idle_timeout": idle_timeout},
-        "explicit_http_config": {"http_protocol_options": {}},
-    }
-
-
-def http2() -> Json:
-    """HTTP/2 without TLS to upstream, known beforehand: what gRPC servers speak."""
-    return {
-        "@type": _TYPE + _HTTP_OPTIONS,
-        "common_http_protocol_options": {"idle_timeout": "30s"},
-        "explicit_http_config": {"http2_protocol_options": {}},
-    }
-
-
-def load_assignment(name: str, backends: Iterable[Backend]) -> Json:
-    """Where the requests of one cluster go."""
-    hosts = [{"endpoint": {"address": address(backend.address)}} for backend in backends]
-    return {"cluster_name": name, "endpoints": [{"lb_endpoints": hosts}] if hosts else []}
-
-
-def address(text: str) -> Json:
-    """`unix:<path relative to home>` or `ip:port` (`[ip]:port`) as Envoy's Address."""
-    if text.startswith("unix:"):
-        return {"pipe": {"path": text.removeprefix("unix:")}}
-    host, _, port = text.rpartition(":")
-    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
-    try:
-        ipaddress.ip_address(host)
-        return {"socket_address": {"address": host, "port_value": int(port)}}
-    except ValueError:
-        raise Unroutable(
-            f'backend address "{text}" is neither unix:<path> nor <ip>:<port>'
-        ) from None
 
 
 def route_configuration(routes: Iterable[Route]) -> Json:
@@ -254,7 +95,7 @@ def _copied(route: Route) -> Json:
     """Copies of some requests to the mirror's target.
 
     Envoy makes a caller wait for a copy that is read too slowly, once the buffers between are full:
-    so they may hold a whole body (`_WHOLE_BODY`, also in the target's cluster).
+    so they may hold a whole body (`WHOLE_BODY`, also in the target's cluster).
     """
     if route.mirror is None or route.hold:
         return {}
@@ -268,7 +109,7 @@ def _copied(route: Route) -> Json:
 
 
 def _buffers(route: Route) -> Json:
-    return {"request_body_buffer_limit": _WHOLE_BODY} if route.mirror else {}
+    return {"request_body_buffer_limit": WHOLE_BODY} if route.mirror else {}
 
 
 def _to(route: Route, deployment: DeploymentRoute, match: Json, action: Json) -> Json:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from verdazul.core.route import Route
 from verdazul.core.trust import Trust
-from verdazul.gateway import auth, resources
+from verdazul.gateway import auth, clusters, resources
 from verdazul.gateway.resources import Json
 
 
@@ -42,8 +42,8 @@ class Snapshot:
         """Raise Unroutable for a route that breaks its promises."""
         known = tuple(routes)
         for route in known:
-            resources.check(route)
-        return cls(resources.clusters(known), resources.route_configuration(known))
+            clusters.check(route)
+        return cls(clusters.clusters(known), resources.route_configuration(known))
 
     @property
     def content_hash(self) -> str:
