@@ -52,12 +52,11 @@ def test_what_waits_behind_a_long_call_is_run_by_another_worker() -> None:
         first.pace(FAST)
         second.end.ready_at = None  # starting
         _, _ = await lent(rig, first, "long")
-        first.begin()
         waiting = rig.client()
         waiting.post("waiting")
         await until(lambda: first.end.unseen)
         second.end.ready_at = 0.0
-        first.board.numbers[At.STARTED] -= LONG
+        first.begin(ago=LONG)
 
         await until(lambda: second.end.unseen)
         assert body_of(second.receive()) == "waiting"
@@ -130,11 +129,10 @@ def test_a_worker_that_was_relieved_has_room_again_when_its_call_is_over() -> No
         (puppet,) = rig.puppets
         puppet.pace(FAST)
         client, loan = await lent(rig, puppet, "long")
-        puppet.begin()
         other = rig.client()
         other.post("other")
         await until(lambda: puppet.end.unseen)
-        puppet.board.numbers[At.STARTED] -= LONG
+        puppet.begin(ago=LONG)
         await until(lambda: rig.lending.waiting)
         puppet.end_run()
         puppet.pace(LONG)  # it is no longer fast
@@ -218,12 +216,11 @@ def test_who_leaves_after_having_been_taken_back_is_withdrawn_too() -> None:
         (puppet,) = rig.puppets
         puppet.pace(FAST)
         await lent(rig, puppet)
-        puppet.begin()
         leaving = rig.client()
         leaving.post("leaving")
         await until(lambda: puppet.end.unseen)
         leaving.sock.close()
-        puppet.board.numbers[At.STARTED] -= LONG
+        puppet.begin(ago=LONG)
 
         await until(lambda: len(puppet.end.loans) == 1)
         await until(lambda: len(rig.connections) == 1)
