@@ -56,6 +56,8 @@ _log = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
 TIDY_SECONDS = 3600.0
+HAND_OVER = signal.SIGUSR1
+"""Tells a control plane to end alone: gateway and instances go on, for the next one to adopt."""
 TRUST_SECONDS = 2.0
 MOST_TRUST_SECONDS = 60.0
 
@@ -124,10 +126,15 @@ async def _serve(
             processes.write_record(home.control_record, me)
         _log.info("ready address=%s version=%s", address.url, __version__)
         on_ready(address)
-        await ended.wait()
-        say("stopping")
+        await ended.event.wait()
+        if ended.hands_over:
+            say("ending; the gateway and all instances go on for the next control plane")
+            gateway.leave_running()
+        else:
+            say("stopping")
         await stack.aclose()
-    await _take_down(home, say)
+    if not ended.hands_over:
+        await _take_down(home, say)
 
 
 async def _open(
@@ -345,10 +352,24 @@ async def _take_down(home: Home, say: Say) -> None:
     home.address_file.unlink(missing_ok=True)
 
 
-def _on_signals() -> asyncio.Event:
+@dataclass(slots=True)
+class _Ended:
+    """How it is to end: with everything, or (`hands_over`) leaving all to the next one."""
+
+    event: asyncio.Event
+    hands_over: bool = False
+
+    def hand_over(self) -> None:
+        self.hands_over = True
+        self.event.set()
+
+
+def _on_signals() -> _Ended:
     """A closed terminal ends us as Ctrl-C does, unless we were started to survive it (nohup)."""
-    ended = asyncio.Event()
+    ended = _Ended(asyncio.Event())
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(number) is not signal.SIG_IGN:
-            asyncio.get_running_loop().add_signal_handler(number, ended.set)
+            loop.add_signal_handler(number, ended.event.set)
+    loop.add_signal_handler(HAND_OVER, ended.hand_over)
     return ended

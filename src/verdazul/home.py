@@ -201,6 +201,11 @@ class Home:
         is_sane = isinstance(kept, dict) and all(isinstance(name, str) for name in kept.values())
         return kept if is_sane else {}
 
+    def kept_host(self) -> str | None:
+        """Where it listened last; None before the first start."""
+        kept = self._kept_address()
+        return kept.host if kept else None
+
     def _kept_address(self) -> Address | None:
         try:
             kept = Address(**json.loads((self.path / "address.json").read_text()))

@@ -14,15 +14,18 @@ import select
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from typing import Any
 
 from verdazul import __version__, processes
+from verdazul.clock import SystemClock
 from verdazul.home import Address, Home
 from verdazul.model.errors import Fatal, Problem, UserError, VerdazulError
 from verdazul.settings import Settings
 
 Say = Callable[[str], None]
+HAND_OVER_SECONDS = 30.0
 DOWN_SECONDS = 330.0
 """How long the control plane may take to end: its instances may drain for a request's timeout."""
 
@@ -116,6 +119,25 @@ def _first_word(
 def _as_error(status: int) -> type[VerdazulError]:
     kinds: list[type[VerdazulError]] = [UserError, Fatal]
     return kinds[0] if status < Fatal.http_status else kinds[1]
+
+
+async def hand_over(settings: Settings, *, say: Say) -> bool:
+    """End the control plane alone, for one with these settings to follow; False: none runs.
+
+    Raises UserError first for settings with which none could follow.
+    """
+    from verdazul.app import HAND_OVER
+    from verdazul.gateway.served import check
+    from verdazul.gateway.tls import tls_of
+
+    check(tls_of(settings), now=datetime.fromtimestamp(SystemClock().now(), UTC))
+    control = processes.read_record(Home(settings.home).control_record)
+    if control is None or not processes.send(control, HAND_OVER):
+        return False
+    say("ending the control plane; the gateway and all instances go on")
+    if not await processes.gone(control, timeout_seconds=HAND_OVER_SECONDS):
+        await processes.end(control, grace_seconds=0)  # nothing is lost: they are adopted as well
+    return True
 
 
 async def bring_down(settings: Settings, *, say: Say) -> bool:

@@ -210,3 +210,26 @@ def test_a_paused_endpoint_loses_nothing_though_the_control_plane_is_killed(
 
     assert waited == answered
     assert set(load.statuses) == {"200"}
+
+
+def test_a_restart_with_changed_settings_refuses_nothing_and_keeps_instances(
+    own_system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_system.serving("credit", "blue")
+    instances = {i: seen["pid"] for i, seen in own_system.instances("credit").items()}
+    before = own_system.pid_of("control"), own_system.pid_of("gateway")
+
+    with own_system.load("credit") as load:
+        monkeypatch.setenv("VERDAZUL_TLS_KEY", "/nowhere")
+        refused = own_system.run("restart", code=1)
+        monkeypatch.delenv("VERDAZUL_TLS_KEY")
+        monkeypatch.setenv("VERDAZUL_TLS_MINIMUM", "1.3")
+        own_system.run("restart")
+        load.more(200)
+
+    assert set(load.statuses) == {"200"}
+    assert "VERDAZUL_TLS_CERTIFICATE is not" in refused.err
+    after = own_system.pid_of("control"), own_system.pid_of("gateway")
+    assert not set(before) & set(after)
+    assert own_system.status()["gateway"]["tls"] == "1.3 or newer"
+    assert {i: s["pid"] for i, s in own_system.instances("credit").items()} == instances

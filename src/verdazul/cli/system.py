@@ -28,7 +28,7 @@ _COLUMNS: tuple[render.Column, ...] = tuple(
 
 
 def register(nouns: grammar.Subparsers[Any]) -> None:
-    """Declare the three commands."""
+    """Declare the four commands."""
     starting = grammar.add_command(
         nouns,
         "up",
@@ -41,16 +41,18 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
             "verdazul up --home ./second --detach   # beside the first",
         ),
     )
-    starting.add_argument(
-        "--host", metavar="ADDRESS", help="address to listen on (default, each time: 127.0.0.1)"
-    )
-    starting.add_argument(
-        "--port",
-        type=port_number,
-        metavar="PORT",
-        help="port to listen on (default: as last time; at first 8443, or a free one)",
-    )
+    _declare_address(starting, default_host="each time: 127.0.0.1")
     starting.add_argument("--detach", action="store_true", help="return once it is ready")
+    again = grammar.add_command(
+        nouns,
+        "restart",
+        restart,
+        summary="Start the control plane anew, in this version and with the settings of now; it "
+        "goes on by itself. No request is refused: instances go on, and a gateway that has to "
+        "change takes over from the old one.",
+        examples=("verdazul restart", "VERDAZUL_TLS_MINIMUM=1.3 verdazul restart"),
+    )
+    _declare_address(again, default_host="as last time")
     grammar.add_command(
         nouns,
         "down",
@@ -65,6 +67,18 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
         status,
         summary="Show every part and every instance with its process.",
         examples=("verdazul status", "verdazul status -o json"),
+    )
+
+
+def _declare_address(parser: Any, *, default_host: str) -> None:
+    parser.add_argument(
+        "--host", metavar="ADDRESS", help=f"address to listen on (default, {default_host})"
+    )
+    parser.add_argument(
+        "--port",
+        type=port_number,
+        metavar="PORT",
+        help="port to listen on (default: as last time; at first 8443, or a free one)",
     )
 
 
@@ -110,6 +124,18 @@ def _up_detached(session: Session, arguments: Arguments) -> None:
         session.note(started["reach"])
     if session.how.output:
         render.show(started, session.how)
+
+
+def restart(session: Session, arguments: Arguments) -> None:
+    """Let the next control plane take over from the one that runs."""
+    import asyncio
+
+    from verdazul.home import Home
+    from verdazul.launch import hand_over
+
+    asyncio.run(hand_over(session.settings, say=session.note))
+    arguments.host = arguments.host or Home(session.settings.home).kept_host()
+    _up_detached(session, arguments)
 
 
 def down(session: Session, arguments: Arguments) -> None:

@@ -108,6 +108,7 @@ class EnvoyDataPlane:
             for launch, admin in zip(self._launches, each, strict=True)
         )
         self._holder = Holder(home, timeout_seconds=timeout_seconds)
+        self._is_left = False
         self._ticker: asyncio.Task[None] | None = None
         self._port_problem: Problem | None = None
 
@@ -117,8 +118,12 @@ class EnvoyDataPlane:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop."""
-        await self.stop()
+        """Stop, or detach where that was asked for."""
+        await (self.detach() if self._is_left else self.stop())
+
+    def leave_running(self) -> None:
+        """Let `async with` end with `detach`."""
+        self._is_left = True
 
     @property
     def pid(self) -> int | None:

@@ -123,6 +123,14 @@ class Served:
         return datetime.fromtimestamp(self._clock.now(), UTC)
 
 
+def check(tls: Tls, *, now: datetime) -> None:
+    """Raise UserError when the files that people brought could not be served."""
+    if tls.certificate and tls.key:
+        read_pair(tls.certificate, tls.key, now=now)
+    if tls.client_ca:
+        read_authorities(tls.client_ca, now=now)
+
+
 def _stamp(path: Path) -> object:
     """Changes with the file, also where it is a link that is turned (as orchestrators do)."""
     try:
