@@ -109,12 +109,15 @@ def tend(control: socket.socket, *, first: Birth | None = None) -> Birth | None:
         if first and _fork(first, control=control, children=children):
             _forget(control, wake, woken)
             return first
+        waiting = select.poll()  # which knows no largest descriptor: a script may have many open
+        for each in (control, wake):
+            waiting.register(each, select.POLLIN)
         while True:
-            readable, _, _ = select.select([control, wake], [], [])
-            if wake in readable:
+            readable = {descriptor for descriptor, _ in waiting.poll()}
+            if wake.fileno() in readable:
                 wake.recv(_LARGEST)
                 _reap(control, children)
-            if control in readable:
+            if control.fileno() in readable:
                 birth = _obey(control, children)
                 if birth is not None:
                     _forget(control, wake, woken)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import resource
 import select
+import signal
 import socket
 from collections.abc import Iterator
 
@@ -171,6 +173,26 @@ def test_more_than_a_thousand_connections_are_served_each_on_its_own() -> None:
                 wire.send(post(str(number)))
             assert [wire.read().json for wire in wires] == [str(each) for each in range(1300)]
         assert server.score("x").json == "x"
+        assert server.stop() == 0
+
+
+MANY_FILES = """
+import os
+def init():
+    global files
+    files = [open(os.devnull) for _ in range(1100)]
+def run(data): return os.getpid() if data == "pid" else len(files)
+"""
+
+
+def test_a_script_may_hold_more_than_a_thousand_files_that_its_workers_share() -> None:
+    with most_descriptors(4000), Server(MANY_FILES, WORKER_COUNT="2") as server:
+        pid = server.ready().score("pid").json
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: server.log.count("ready for serving traffic") == 3)
+
+        assert server.score("x").json == 1100
+        assert server.log.count("init() has run once for 2 workers") == 1
         assert server.stop() == 0
 
 
