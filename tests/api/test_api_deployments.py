@@ -286,8 +286,6 @@ def test_a_tail_that_is_no_number_of_lines_is_refused(tell: Tell, tail: object) 
 @pytest.mark.parametrize(
     ("container", "code"),
     [
-        ("StorageInitializer", "NotSupportedYet"),
-        ("storage-initializer", "NotSupportedYet"),
         ("sidecar", "InvalidValue"),
         (["InferenceServer"], "InvalidValue"),
         (7, "InvalidValue"),
@@ -300,6 +298,22 @@ def test_another_container_is_refused(tell: Tell, container: object, code: str) 
         answer = await door.ask("POST", LOGS, {"containerType": container})
 
         assert problem(answer)[:2] == (400, code)
+
+    tell(story)
+
+
+@pytest.mark.azure(117)
+@pytest.mark.parametrize("container", ["StorageInitializer", "storage-initializer"])
+def test_the_initializers_log_tells_of_code_and_environment(tell: Tell, container: str) -> None:
+    async def story(door: Door) -> None:
+        await serving(door)
+
+        answer = await door.ask("POST", LOGS, {"containerType": container})
+
+        lines = answer.json()["content"].splitlines()
+        assert [line.split(" ", 2)[1] for line in lines] == ["code", "environment:"]
+        assert "sha256:" in lines[0]
+        assert "environment ready" in lines[1]
 
     tell(story)
 

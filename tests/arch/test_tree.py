@@ -29,10 +29,11 @@ KNOWN_HOSTS = {
     "jmespath.org",
     "management.azure.com",
     "login.microsoftonline.com",
+    "ml.azure.com",
     "somewhere.else",
     "www.apache.org",
 }
-NO_REAL_HOST = (".example", ".invalid", ".test", "localhost")
+NO_REAL_HOST = (".example", "example.com", ".invalid", ".test", "localhost")
 # A home of a person or of this repository on somebody's machine.
 MACHINE_PATH = re.compile(r"(?<![\w.$}])/(?:root|work|Users|home/(?!me\b|v\b))\b/?[\w.-]*")
 

@@ -415,6 +415,24 @@ def test_logs_are_a_json_string_of_as_many_lines_as_asked(run: Run, blue: str) -
     assert ran.json == "line 9\tof the log\nline 10\tof the log\n"
 
 
+@pytest.mark.azure(117)
+@pytest.mark.parametrize(
+    ("flags", "container"),
+    [
+        ([], "InferenceServer"),
+        (["-c", "inference-server"], "InferenceServer"),
+        (["--container", "storage-initializer"], "StorageInitializer"),
+    ],
+)
+def test_logs_are_of_the_container_that_is_asked_for(
+    api: Api, run: Run, blue: str, flags: list[str], container: str
+) -> None:
+    assert run("online-deployment", "get-logs", *BLUE, *flags).code == 0
+
+    (asked,) = api.requests("POST", f"{blue}/getLogs")
+    assert asked.json == {"tail": 5000, "containerType": container}
+
+
 def test_logs_are_plain_with_tsv(run: Run, blue: str) -> None:
     assert blue
     ran = run("online-deployment", "get-logs", *BLUE, "-l", "2", "-o", "tsv")
@@ -426,7 +444,6 @@ def test_logs_are_plain_with_tsv(run: Run, blue: str) -> None:
     ("words", "told"),
     [
         (["-c", "sidecar"], "Invalid container type 'sidecar'. Supported container types are"),
-        (["-c", "storage-initializer"], "storage-initializer is not supported yet"),
         (["-l", "0"], "0"),
         (["-l", "many"], "many"),
     ],

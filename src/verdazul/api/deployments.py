@@ -13,6 +13,7 @@ from verdazul.api.arm import Links, Rule, found, json_body, merged, precondition
 from verdazul.api.resources import TYPE, deployment_resource
 from verdazul.control import deployments
 from verdazul.control.endpoints import Precondition, get_endpoint
+from verdazul.control.preparation import preparation_log
 from verdazul.control.world import World
 from verdazul.model.arm import deployment_from_arm
 from verdazul.model.deployment import MOST_INSTANCES
@@ -114,13 +115,16 @@ class DeploymentRoutes:
         return self.links.later(accepted)
 
     async def get_logs(self, request: Request, values: Values) -> Response:
-        """The last lines of one instance."""
+        """The last lines of one instance, or of what went before all of them."""
         body = await json_body(request)
-        _check_container(body.get("containerType"))
-        content = await deployments.logs(
+        read = _LOGS[_container(body.get("containerType"))]
+        content = await read(
             self.world, values["endpoint"], values["deployment"], tail=_tail(body.get("tail"))
         )
         return JSONResponse({"content": content})
+
+
+_LOGS = {"inferenceserver": deployments.logs, "storageinitializer": preparation_log}
 
 
 def _tail(value: object) -> int:
@@ -134,18 +138,12 @@ def _tail(value: object) -> int:
     return value
 
 
-def _check_container(value: object) -> None:
+def _container(value: object) -> str:
     kind = str(value or "InferenceServer").lower().replace("-", "")
-    if kind == "storageinitializer":
-        raise UserError(
-            "containerType StorageInitializer is not supported yet: files arrive with the "
-            "deployment, there is no such container",
-            code="NotSupportedYet",
-            fix="ask for InferenceServer",
-        )
-    if kind != "inferenceserver":
+    if kind not in _LOGS:
         raise UserError(
             f"Invalid container type '{value}'. Supported container types are inference-server "
             "and storage-initializer",
             code="InvalidValue",
         )
+    return kind

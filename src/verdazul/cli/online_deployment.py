@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from verdazul.client.workspace import Resource
     from verdazul.model.deployment import DeploymentSpec
 
-_CONTAINERS = ("inference-server", "storage-initializer")
+_CONTAINERS = {
+    "inference-server": "InferenceServer",
+    "storage-initializer": "StorageInitializer",
+}
 _COLUMNS: tuple[render.Column, ...] = (
     ("Name", lambda deployment: deployment["name"]),
     ("State", lambda deployment: deployment.get("provisioning_state")),
@@ -108,7 +111,7 @@ def get_logs(session: Session, arguments: Arguments) -> None:
     _check_container(arguments.container)
     with session.work() as work:
         deployment = work.workspace.deployment(arguments.endpoint_name, arguments.name)
-        asked = {"tail": arguments.lines, "containerType": "InferenceServer"}
+        asked = {"tail": arguments.lines, "containerType": _CONTAINERS[arguments.container]}
         content = str(deployment.act("getLogs", asked).body["content"])
     render.show_text(content, session.how)
 
@@ -193,13 +196,6 @@ def _check_container(container: str) -> None:
             f"Invalid container type '{container}'. Supported container types are "
             f"{' and '.join(_CONTAINERS)}",
             code="InvalidArguments",
-        )
-    if container == "storage-initializer":
-        raise UserError(
-            "--container storage-initializer is not supported yet: no separate log of the "
-            "download of code and model is kept",
-            code="NotSupportedYet",
-            fix="read the inference-server's log (the default)",
         )
 
 
@@ -324,7 +320,7 @@ def _declare_get_logs(commands: grammar.Subparsers[Any]) -> None:
         "--container",
         default="inference-server",
         metavar="TYPE",
-        help="inference-server (default)",
+        help="inference-server (default); storage-initializer: code, model and environment",
     )
     grammar.not_yet(parser, "--local", why=grammar.LOCAL)
 
