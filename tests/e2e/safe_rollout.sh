@@ -46,6 +46,15 @@ answer=$(curl --silent --show-error --fail --request POST "$SCORING_URI" \
   --header "azureml-model-deployment: green" --data @request.json)
 echo "by header: $(jq -r .who <<<"$answer")"
 
+az ml online-endpoint update --name "$ENDPOINT" --mirror-traffic "green=10" --output none
+echo "mirrored $(az ml online-endpoint show -n "$ENDPOINT" --query mirror_traffic.green -o tsv)"
+for _ in {1..20}; do
+  curl --silent --show-error --fail --request POST "$SCORING_URI" --output /dev/null \
+    --header "Authorization: Bearer $KEY" --header 'Content-Type: application/json' \
+    --data @request.json
+done
+az ml online-endpoint update --name "$ENDPOINT" --mirror-traffic "green=0" --output none
+
 az ml online-endpoint update --name "$ENDPOINT" --traffic "blue=90 green=10" --output none
 az ml online-endpoint show -n "$ENDPOINT" --query "[[traffic.blue, traffic.green]]" -o tsv
 az ml online-endpoint update --name "$ENDPOINT" --traffic "blue=0 green=100" --output none

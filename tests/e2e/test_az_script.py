@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.system import CONDA, SCORE, VERDAZUL, System
 
-pytestmark = [pytest.mark.e2e, pytest.mark.azure(2, 19, 34, 113)]
+pytestmark = [pytest.mark.e2e, pytest.mark.azure(2, 19, 27, 34, 113)]
 
 SCRIPT = Path(__file__).with_name("safe_rollout.sh")
 READY_SCORE = SCORE.replace("def run", '    print(name, "is ready")\n\ndef run', 1)
@@ -78,6 +78,7 @@ def test_a_safe_rollout_written_for_azure_runs_unchanged(
         "green\t1",
         "by name: green",
         "by header: green",
+        "mirrored 10",
         "90\t10",
         "after the rollout: green",
         "done",
