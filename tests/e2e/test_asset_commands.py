@@ -148,6 +148,56 @@ def test_the_datastore_and_the_workspace_are_shown_without_secrets(run: Command)
     assert run("workspace", "show")["name"] == run("workspace", "list")[0]["name"] == "verdazul"
 
 
+def test_a_connection_keeps_its_credentials_to_itself_unless_asked(
+    run: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "llm.yml").write_text(
+        "name: llm\ntype: azure_open_ai\ntarget: https://models.example\n"
+        "credentials: {type: api_key, key: none-yet}\nmetadata: {region: north}\n"
+    )
+    file = str(tmp_path / "llm.yml")
+
+    made = run("connection", "create", "-f", file, "--set", "credentials.key=very-secret-17")
+    run("connection", "create", "-f", file, "-n", "other", "--set", "type=custom")
+
+    assert (made["type"], made["target"]) == ("azure_open_ai", "https://models.example")
+    assert (made["metadata"], made["credentials"]) == ({"region": "north"}, {"type": "api_key"})
+    assert run("connection", "show", "-n", "llm") == made
+    asked = run("connection", "show", "-n", "llm", "--populate-secrets")["credentials"]
+    assert asked == {"type": "api_key", "key": "very-secret-17"}
+    assert "very-secret-17" not in json.dumps(run("connection", "list"))
+    assert run("connection", "list", "--type", "custom", "--query", "[].name") == ["other"]
+    keys = "[].credentials.key"
+    found = run("connection", "list", "--type", "custom", "--populate-secrets", "--query", keys)
+    assert found == ["none-yet"]
+
+
+def test_a_connection_is_deleted_once_and_only_when_it_is_meant(
+    run: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "c.yml").write_text("name: gone\ntype: git\n")
+    run("connection", "create", "-f", str(tmp_path / "c.yml"))
+
+    assert "--yes" in failed(run, "connection", "delete", "-n", "gone")
+    run("connection", "delete", "-n", "gone", "--yes")
+    assert "is deleted" in run.err
+    run("connection", "delete", "-n", "gone", "--yes")
+    assert "does not exist" in run.err
+    assert "gone" in failed(run, "connection", "show", "-n", "gone", code=3)
+
+
+def test_usages_and_sizes_are_listed_in_azs_words(run: Command) -> None:
+    usages = {each["name"]["value"]: each for each in run("compute", "list-usage")}
+    sizes = {each["name"]: each for each in run("compute", "list-sizes", "-l", "local")}
+
+    assert usages["onlineEndpoints"]["current_value"] == 0
+    assert usages["onlineEndpoints"]["limit"] == 100
+    size = sizes["Standard_DS3_v2"]
+    assert (size["v_cp_us"], size["memory_gb"]) == (4, 14)
+    told = failed(run, "compute", "list-sizes", "-l", "mars")
+    assert "--location is 'mars'" in told
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -15,7 +15,13 @@ from verdazul.model.asset_bodies import (
     model_to_arm,
 )
 from verdazul.model.assets import InlineEnvironment, InlineModel
-from verdazul.model.entity import deployment_entity, endpoint_entity, workspace_entity
+from verdazul.model.entity import (
+    deployment_entity,
+    endpoint_entity,
+    size_entity,
+    usage_entity,
+    workspace_entity,
+)
 from verdazul.model.errors import UserError
 
 
@@ -196,4 +202,23 @@ def test_a_workspace_is_shown_in_azs_words() -> None:
         "name": "verdazul",
         "resourceGroup": "local",
         "tags": {},
+    }
+
+
+def test_usages_and_sizes_have_the_keys_of_azures_clients() -> None:
+    usage = usage_entity(
+        {"currentValue": 3, "limit": 100, "name": {"value": "cores", "localizedValue": "Cores"}}
+    )
+    size = size_entity({"name": "Standard_DS3_v2", "vCPUs": 4, "memoryGB": 14, "premiumIO": False})
+
+    assert usage == {
+        "current_value": 3,
+        "limit": 100,
+        "name": {"value": "cores", "localized_value": "Cores"},
+    }
+    assert size == {
+        "memory_gb": 14,
+        "name": "Standard_DS3_v2",
+        "premium_io": False,
+        "v_cp_us": 4,
     }

@@ -15,7 +15,9 @@ from typing import Any
 
 from verdazul.cli import (
     completion,
+    compute,
     configure,
+    connection,
     data,
     datastore,
     env,
@@ -106,8 +108,8 @@ def register_ml(nouns: grammar.Subparsers[Any]) -> None:
     """Declare what `az ml` has too."""
     for noun in (
         *(online_endpoint, online_deployment),
-        *(model, environment, data, datastore),
-        workspace,
+        *(model, environment, data, datastore, connection),
+        *(compute, workspace),
     ):
         noun.register(nouns)
 

@@ -102,6 +102,19 @@ class Workspace:
         """Name what all versions of it have in common."""
         return self._at(kind, name)
 
+    def connections(self) -> Resource:
+        return self._at("connections")
+
+    def connection_named(self, name: str) -> Resource:
+        """Name a connection to elsewhere (`connection` is ours, to the server)."""
+        return self._at("connections", name)
+
+    def capacity(self, location: str, kind: str) -> Resource:
+        """Name what a region has: usages, vmSizes."""
+        above = self.prefix.partition("/resourceGroups/")[0]
+        provider = "providers/Microsoft.MachineLearningServices"
+        return Resource(self.connection, f"{above}/{provider}/locations/{location}/{kind}")
+
     def datastores(self) -> Resource:
         return self._at("datastores")
 

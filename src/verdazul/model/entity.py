@@ -74,6 +74,25 @@ def asset_entity(resource: Mapping[str, object]) -> dict[str, object]:
     )
 
 
+def usage_entity(resource: Mapping[str, object]) -> dict[str, object]:
+    """How much of something is used; keys are sorted."""
+    name = _object(resource.get("name"))
+    plain = {_snake(word): value for word, value in resource.items()}
+    return _tidy({**plain, "name": {_snake(word): value for word, value in name.items()}})
+
+
+def size_entity(resource: Mapping[str, object]) -> dict[str, object]:
+    """An instance type; `v_cp_us` is what Azure's clients make of vCPUs."""
+    words = {
+        "vCPUs": "v_cp_us",
+        "memoryGB": "memory_gb",
+        "osVhdSizeMB": "os_vhd_size_mb",
+        "maxResourceVolumeMB": "max_resource_volume_mb",
+        "premiumIO": "premium_io",
+    }
+    return _tidy({words.get(word) or _snake(word): value for word, value in resource.items()})
+
+
 def workspace_entity(resource: Mapping[str, object]) -> dict[str, object]:
     """A workspace as people see it; keys are sorted."""
     properties = _object(resource.get("properties"))
