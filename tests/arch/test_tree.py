@@ -26,14 +26,16 @@ URL = re.compile(r"\bhttps?://(?:[^\s/@'\"]*@)?([a-zA-Z0-9.-]+)")
 KNOWN_HOSTS = {
     "azuremlschemas.azureedge.net",
     "docs.astral.sh",
+    "graph.microsoft.com",
     "jmespath.org",
-    "management.azure.com",
     "login.microsoftonline.com",
+    "management.azure.com",
     "ml.azure.com",
     "somewhere.else",
+    "storage.azure.com",
     "www.apache.org",
 }
-NO_REAL_HOST = (".example", "example.com", ".invalid", ".test", "localhost")
+NO_REAL_HOST = (".example", "example.com", ".invalid", ".test", ".DOMAIN", "localhost")
 # A home of a person or of this repository on somebody's machine.
 MACHINE_PATH = re.compile(r"(?<![\w.$}])/(?:root|work|Users|home/(?!me\b|v\b))\b/?[\w.-]*")
 
