@@ -325,7 +325,7 @@ def test_plain_http_where_it_was_asked_for(tmp_path: Path) -> None:
             about = world.plane.about
 
         assert (answer.status_code, answer.text) == (200, "blue")
-        assert about == {"tls": "none"}
+        assert about == {"tls": "none", "held": {}}
         assert not list((tmp_path / "gateway" / "sds").iterdir())
 
     run(test())
