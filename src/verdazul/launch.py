@@ -26,8 +26,8 @@ from verdazul.settings import Settings
 
 Say = Callable[[str], None]
 HAND_OVER_SECONDS = 30.0
-DOWN_SECONDS = 330.0
-"""How long the control plane may take to end: its instances may drain for a request's timeout."""
+DOWN_SECONDS = 60.0
+"""How long the control plane may take to end: the gateway, then all instances at once."""
 
 
 def run_control_plane(

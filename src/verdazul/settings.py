@@ -71,6 +71,7 @@ class Settings:
         default=180.0,
         metadata={
             "least": 0.0,
+            "most": 86400.0,
             "doc": "longest time that an instance may end what it holds once it was told to go; "
             "never less than the request timeout it was started with",
         },

@@ -406,6 +406,21 @@ def test_everything_can_be_stopped_without_a_control_plane(tmp_path: Path) -> No
     assert asyncio.run(stop_all(tmp_path / "home")) == ()
 
 
+def test_taking_all_down_waits_for_no_patient_instance(tmp_path: Path) -> None:
+    async def test(world: ProcessWorld) -> None:
+        patient = replace(world.launch("stubborn"), grace_seconds=3600.0)
+        await world.compute.start(A, patient, attempt=1)
+        await reach(world, A, Phase.READY)
+        await world.real.close()
+
+        stopped = await stop_all(world.home, last_seconds=0.1)
+
+        assert stopped == (A,)
+        assert not left_over(world.home)
+
+    in_world(tmp_path, test)
+
+
 def test_instance_that_is_just_being_born_is_stopped_too(tmp_path: Path) -> None:
     async def start_and_leave() -> None:
         world = ProcessWorld(tmp_path)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import replace
 
 import pytest
 
 from tests.control.bench import Bench
+from verdazul.compute.fake import Behaviour
 from verdazul.control import deployments, endpoints
 from verdazul.core.records import OperationState
 from verdazul.model.deployment import RequestSettings
@@ -63,5 +65,35 @@ def test_a_timeout_raised_later_is_within_the_grace_of_what_runs(
         (body,) = bench.compute.world.bodies.values()
 
         assert body.launch.grace_seconds >= least
+
+    asyncio.run(story())
+
+
+@pytest.mark.azure(77)
+def test_an_instance_that_keeps_dying_is_started_ever_more_rarely_and_its_sibling_serves() -> None:
+    async def story() -> None:
+        bench = Bench()
+        await bench.create_endpoint()
+        await bench.deploy(count=2)
+        await bench.settle()
+        victim = min(bench.compute.world.bodies)
+        bench.compute.behave = lambda *_: Behaviour(exit_after=2.0)
+        bench.compute.crash(victim)
+
+        began, backends = set(), set()
+        for _ in range(300):
+            await bench.look()
+            began.add(bench.compute.world.bodies[victim].began)
+            route = bench.gateway.published("credit")
+            assert route is not None
+            backends.add(len(route.deployments[0].backends))
+            bench.clock.advance(0.5)
+
+        starts = sorted(began)
+        gaps = [round(later - earlier) for earlier, later in itertools.pairwise(starts)]
+        assert gaps == sorted(gaps)
+        assert len(gaps) < 8
+        assert gaps[-1] > 30
+        assert backends == {1, 2}
 
     asyncio.run(story())

@@ -95,6 +95,7 @@ def test_switching_under_load_loses_nothing(system: System, credit: str) -> None
     assert set(load.who) == {"blue", "green"}
 
 
+@pytest.mark.azure(65)
 def test_update_of_the_script_under_load_loses_nothing(system: System) -> None:
     system.serving("rolling", "blue")
     changed = system.deployment("rolling", "blue", score=SCORE.replace('"who": name', '"who": 2'))

@@ -83,6 +83,7 @@ class Simulation:
             settings=Settings(home=home),
         )
         self.versions: dict[str, str] = {}
+        self.stop_seconds = 0.5
         self.outcomes: dict[str, Operation] = {}
         self.last_good: dict[str, Bundle] = {}
         self._watch()
@@ -96,7 +97,8 @@ class Simulation:
     def behave(self, instance: InstanceId, attempt: int) -> Behaviour:
         """Code of version `bad` never becomes ready."""
         del attempt
-        return NEVER_READY if self.versions[instance.revision] == "bad" else Behaviour()
+        bad = self.versions[instance.revision] == "bad"
+        return replace(NEVER_READY if bad else Behaviour(), stop_seconds=self.stop_seconds)
 
     async def prepare(self) -> None:
         """Register all code and environments there will be."""
@@ -165,6 +167,10 @@ class Simulation:
         """A process answers no probe any more."""
         if running := self._running():
             self.bench.compute.hang(running[which % len(running)])
+
+    async def linger(self, seconds: float) -> None:
+        """What starts from now on holds streams for so long after it was told to go."""
+        self.stop_seconds = seconds
 
     async def refuse_starts(self, why: str | None) -> None:
         """The machine starts nothing any more (None: again)."""

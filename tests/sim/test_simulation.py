@@ -40,6 +40,7 @@ STEPS: list[tuple[str, int, tuple[Values, ...]]] = [
     # the world
     ("crash", 4, (which,)),
     ("hang", 1, (which,)),
+    ("linger", 2, (st.sampled_from([0.5, 180.0]),)),
     ("refuse_starts", 1, (st.sampled_from([None, "no processes left"]),)),
     ("silence", 1, (st.booleans(),)),
     ("refuse_routes", 2, (st.sampled_from(["", "no such cluster"]),)),

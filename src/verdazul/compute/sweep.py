@@ -20,7 +20,7 @@ from verdazul.processes import ProcessRecord
 
 _ROUNDS = 20
 _MARGIN_SECONDS = 5.0
-_LAST_SECONDS = 10.0
+LAST_SECONDS = 10.0
 _BIRTH_SECONDS = 30.0
 _BIRTH_PAUSE = 0.01
 
@@ -54,25 +54,25 @@ async def living_shim(folder: Folder) -> ProcessRecord | None:
     return None
 
 
-async def stop_all(home: Path) -> tuple[InstanceId, ...]:
+async def stop_all(home: Path, *, last_seconds: float = LAST_SECONDS) -> tuple[InstanceId, ...]:
     """End every instance of a home without its control plane; returns those that were running.
 
-    SIGTERM to all at once, SIGKILL soon after: the gateway went first, so nobody waits for an
-    answer any more. Nothing of them stays but their logs.
+    SIGTERM to all at once, SIGKILL after `last_seconds` at most: the gateway went first, so nobody
+    waits for an answer any more. Nothing of them stays but their logs.
     """
     async with asyncio.TaskGroup() as group:
-        ended = {f.id: group.create_task(_stop(f)) for f in folders(home)}
+        ended = {f.id: group.create_task(_stop(f, last_seconds)) for f in folders(home)}
     return tuple(instance for instance, was_running in ended.items() if was_running.result())
 
 
-async def _stop(folder: Folder) -> bool:
+async def _stop(folder: Folder, last_seconds: float) -> bool:
     folder.mark("stopping", since=0.0)  # should we die now, the next start goes on
     launch = folder.launch()
-    grace = min(launch.grace_seconds, _LAST_SECONDS) if launch else _LAST_SECONDS
+    own = launch.grace_seconds + _MARGIN_SECONDS if launch else last_seconds
     was_running = False
     await living_shim(folder)  # one that is not yet written down would go on without its folder
     for record in folder.processes():  # the shim; its child only where the shim was killed
-        was_running |= await processes.end(record, grace_seconds=grace + _MARGIN_SECONDS)
+        was_running |= await processes.end(record, grace_seconds=min(own, last_seconds))
         processes.reap(record.pid)
     await asyncio.to_thread(forget, folder)
     return was_running
