@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from verdazul.core.limits import DeploymentLimits, Limits
 from verdazul.core.route import Backend, DeploymentRoute, Hold, Mirror, Route
 from verdazul.core.trust import Identities, OwnTokens, Signer, Trust
-from verdazul.gateway import limits
+from verdazul.gateway import auth, limits
 from verdazul.gateway.bootstrap import bootstrap
 from verdazul.gateway.clusters import Unroutable
 from verdazul.gateway.resources import endpoint_routes
@@ -205,6 +205,23 @@ def test_the_hash_depends_on_content_and_not_on_order(routes: list[Route], chanc
     assert Snapshot.of(shuffled).content_hash == Snapshot.of(routes).content_hash
     changed = [*routes, Route("yet-another", DIGESTS, ())]
     assert Snapshot.of(changed).content_hash != Snapshot.of(routes).content_hash
+
+
+doors = st.sampled_from([None, OwnTokens("urn:x"), Identities(("alice",), ("team",))])
+
+
+@given(deployments(), doors)
+def test_no_route_of_an_endpoint_is_without_its_door(
+    chosen: tuple[DeploymentRoute, ...], door: OwnTokens | Identities | None
+) -> None:
+    owner = Route("credit", () if door else DIGESTS, chosen, door)
+
+    for one in endpoint_routes(owner):
+        for name, config in auth.per_route(owner).items():
+            told = one["typed_per_filter_config"][name]
+            assert told.get("requirement_name") == config.get("requirement_name")
+            for key, value in config.get("filter_context", {}).items():
+                assert told["filter_context"][key] == value
 
 
 @given(deployments())

@@ -2,9 +2,9 @@
 -- how does a model's answer look to the caller. Everything else is in the listener and the routes.
 --
 -- A route to an endpoint carries a filter context {endpoint, digests}: SHA-256 digests of the keys
--- that open it; or {endpoint, wants}, when tokens open it: these are judged in token.lua. A route
--- without one (the control API) passes untouched. `answers_here` marks the route of requests to no
--- endpoint.
+-- that open it; or {endpoint, wants}, when tokens open it: these are judged in token.lua. The route to
+-- the control API, which `judges_itself`, passes untouched, as does the answer to requests to no
+-- endpoint (`answers_here`). A route that says nothing lets nobody in.
 -- Sentences of local replies are plain text here; the listener wraps them into JSON.
 -- Envoy lets a request pass whose script fails: nothing may be called outside its `pcall`.
 
@@ -251,6 +251,8 @@ local function admit(handle)
   if not endpoint then
     if context:get("answers_here") then
       await_short_body(handle)
+    elseif not context:get("judges_itself") then
+      error("the route does not say who may pass")
     end
     return
   end

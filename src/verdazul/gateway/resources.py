@@ -201,6 +201,7 @@ def _control_route() -> Json:
     return {
         "match": _ANY_PATH,
         "route": {"cluster": CONTROL_CLUSTER, "timeout": "0s", "idle_timeout": "0s"},
+        "typed_per_filter_config": auth.told({"judges_itself": True}),
     }
 
 

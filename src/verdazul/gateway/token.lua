@@ -46,7 +46,7 @@ end
 
 local function is_for(claims, audience)
   if type(claims.aud) ~= "table" then
-    return claims.aud == audience
+    return audience ~= nil and claims.aud == audience
   end
   for _, one in ipairs(claims.aud) do
     if one == audience then
