@@ -193,9 +193,12 @@ def test_a_gateway_leaves_no_shared_memory_behind(tmp_path: Path) -> None:
         return Path(f"/dev/shm/envoy_shared_memory_{(base_id or 0) * 10}").exists()
 
     async def test() -> None:
-        async with World.open(tmp_path):
+        async with World.open(tmp_path) as world:
             base_id = _record(tmp_path).lineage.base_id
             existed = memory(base_id)
+
+            await replaced(world, processes=2)
+            assert not memory(base_id)
 
         assert existed == hot_restart.is_possible()
         assert not memory(base_id)

@@ -83,7 +83,9 @@ class Envoy:
         its last log lines when it ends at once.
         """
         record = Record.read(self._file)
-        record = record if record and record.is_alive else None
+        if record and not record.is_alive:
+            record.lineage.forget()
+            record = None
         runs = record is not None and await self._answers(record)
         self._draining = _alive(record.draining) if record else ()
         if record and runs and record.digest == self._launch.digest():
@@ -158,7 +160,9 @@ class Envoy:
 
     async def _end_older(self, record: Record | None) -> None:
         """End ours from before, and any without a record that holds our admin socket."""
-        await self._end_envoy(record.process if record else None)
+        if record:
+            await self._end_envoy(record.process)
+            record.lineage.forget()
         await self._end_envoy(envoy_of(self._admin.pid()))
         for stray in unrecorded(self._launch.home):
             await self._end_envoy(stray)
