@@ -105,7 +105,7 @@ class Connection:
 
     def resume_writing(self) -> None:
         self._stalled = False
-        self._watch()
+        self._resume()
 
     # for the application
 
@@ -217,11 +217,13 @@ class Connection:
         self._transport.close()
 
     def _pump(self) -> None:
-        """Start requests until one has to be waited for. A loop: answers may come at once."""
+        """Start requests until one, or a reader, has to be waited for. A loop: answers may come at
+        once. None is lent while an answer is still being sent: the worker's would run into it.
+        """
         if self._pumping:
             return
         self._pumping = True
-        while self._waiting and not (self._active or self._closing):
+        while self._waiting and not (self._active or self._closing or self._stalled):
             item, arrived = self._waiting.popleft()
             if isinstance(item, Refusal):
                 self._refuse(item)
@@ -233,7 +235,7 @@ class Connection:
             return
         if len(self._waiting) <= _PIPELINE:
             self._transport.resume_reading()
-        if self._continue_due and not self._active:
+        if self._continue_due and not (self._active or self._waiting):
             self._continue_due = False
             self._transport.write(wire.CONTINUE)
 

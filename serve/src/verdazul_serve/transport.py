@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Protocol
 
 _PIECE = 1 << 16
-_HIGH_WATER = 1 << 16
 
 
 class Listener(Protocol):
@@ -24,9 +23,11 @@ class Listener(Protocol):
     def eof_received(self) -> bool:
         """True to go on writing."""
 
-    def pause_writing(self) -> None: ...
+    def pause_writing(self) -> None:
+        """The other side does not read all that is written; said again when it has read some."""
 
-    def resume_writing(self) -> None: ...
+    def resume_writing(self) -> None:
+        """Now it has."""
 
     def connection_lost(self) -> None: ...
 
@@ -130,8 +131,7 @@ class Transport:
                 return
             self._loop.add_writer(self.socket, self._write_queued)
         self._queued += data
-        if len(self._queued) > _HIGH_WATER:
-            self._listener.pause_writing()
+        self._listener.pause_writing()
 
     def write_eof(self) -> None:
         """Send what is queued, then the end; reading goes on."""

@@ -66,6 +66,24 @@ def test_what_nobody_reads_is_dropped_after_the_idle_timeout(server: Server) -> 
     assert server.score("x").json == "x"
 
 
+def test_answers_never_run_into_each_other_however_slowly_they_are_read(server: Server) -> None:
+    for _ in range(8):
+        with Wire(server.path) as wire:
+            wire.send((post("large 1000000") + post("x") + PROBE) * 3)
+            for _ in range(3):
+                assert wire.read().json == "x" * 1_000_000
+                assert wire.read().json == "x"
+                assert wire.read().body == b"Healthy"
+
+
+def test_who_asks_and_never_reads_is_no_longer_heard_and_then_dropped(server: Server) -> None:
+    with Wire(server.path) as wire, pytest.raises(ConnectionError):
+        for _ in range(300):
+            wire.send(PROBE * 1000)
+
+    assert server.score("x").json == "x"
+
+
 def has_hung_up(wire: Wire) -> bool:
     """Without reading what has come before."""
     poll = select.poll()
