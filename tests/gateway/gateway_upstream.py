@@ -19,7 +19,7 @@ NO_CONTENT = 204
 class Upstream:
     """Answers by path; see `_reply`. `active` and `most_active` count requests it holds.
 
-    One that `is_broken` breaks off whatever it gets.
+    One that `is_broken` breaks off whatever it gets, one that `is_silent` never answers.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Upstream:
     active: int = 0
     most_active: int = 0
     is_broken: bool = False
+    is_silent: bool = False
     release: asyncio.Event = field(default_factory=asyncio.Event)
     paths: list[str] = field(default_factory=list)
     seen: list[dict[str, str]] = field(default_factory=list)
@@ -83,7 +84,7 @@ class Upstream:
     ) -> None:
         if self.is_broken or path == "/drop":
             raise ConnectionResetError
-        if path == "/wait":
+        if path == "/wait" or self.is_silent:
             await asyncio.wait_for(self.release.wait(), SECONDS)
             _answer(writer, 200, self.name.encode())
         elif path == "/garbage":
