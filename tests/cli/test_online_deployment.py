@@ -283,6 +283,7 @@ def test_create_without_file_is_refused(run: Run) -> None:
     assert "-f/--file" in ran.err
 
 
+@pytest.mark.azure(62)
 def test_update_without_file_changes_only_what_is_set(api: Api, run: Run, blue: str) -> None:
     before = dict(api.resources[blue]["properties"]["codeConfiguration"])
 
@@ -408,6 +409,7 @@ def test_delete_without_terminal_asks_for_yes(api: Api, run: Run, blue: str) -> 
     assert blue in api.resources
 
 
+@pytest.mark.azure(117)
 def test_logs_are_a_json_string_of_as_many_lines_as_asked(run: Run, blue: str) -> None:
     assert blue
     ran = run("online-deployment", "get-logs", *BLUE, "--lines", "2")

@@ -104,6 +104,7 @@ def test_an_auth_mode_that_there_is_not_is_refused_with_those_that_there_are(run
     assert "it must be key, aml_token or aad_token" in ran.err
 
 
+@pytest.mark.azure(12)
 def test_no_wait_prints_what_was_accepted_and_does_not_look_again(api: Api, run: Run) -> None:
     ran = run("online-endpoint", "create", "-n", "credit", "--no-wait")
 
@@ -150,6 +151,7 @@ def test_update_does_not_overwrite_what_changed_meanwhile(api: Api, run: Run, cr
     assert api.resources[credit]["properties"]["description"] == "somebody else's"
 
 
+@pytest.mark.azure(9, 62)
 def test_update_sets_adds_and_removes(api: Api, run: Run, credit: str) -> None:
     api.resources[credit]["tags"] = {"a": "1", "b": "2"}
 
@@ -278,6 +280,7 @@ def test_delete_with_yes_deletes_and_prints_no_data(api: Api, run: Run, credit: 
     assert credit not in api.resources
 
 
+@pytest.mark.azure(12)
 def test_delete_with_no_wait_says_that_it_goes_on(api: Api, run: Run, credit: str) -> None:
     ran = run("online-endpoint", "delete", "-n", "credit", "-y", "--no-wait")
 
@@ -328,6 +331,7 @@ def test_pause_and_resume_say_what_holds_now(api: Api, run: Run, credit: str) ->
     assert api.resources[credit]["properties"]["isPaused"] is False
 
 
+@pytest.mark.azure(116)
 class TestInvoke:
     """Calling an endpoint."""
 

@@ -61,10 +61,12 @@ def test_json_is_plain_ascii_where_stdout_speaks_no_unicode() -> None:
     assert json.loads(text) == {"name": "Größe"}
 
 
+@pytest.mark.azure(114)
 def test_jsonc_has_no_colours_without_a_terminal() -> None:
     assert json.loads(shown(ENDPOINT, Format("jsonc"))) == ENDPOINT
 
 
+@pytest.mark.azure(114)
 def test_none_prints_nothing() -> None:
     assert shown(ENDPOINT, Format("none")) == ""
 
@@ -77,6 +79,7 @@ def test_tsv_of_a_list_has_a_line_for_each_entry() -> None:
     assert shown(ROWS, Format("tsv", "[].name")) == "a\nbb\n"
 
 
+@pytest.mark.azure(114)
 def test_tsv_of_rows_has_tabs_and_writes_none_as_az_does() -> None:
     assert shown(ROWS, Format("tsv", "[].[name, n]")) == "a\t1\nbb\tNone\n"
 
@@ -85,6 +88,7 @@ def test_tsv_of_a_missing_value_prints_nothing() -> None:
     assert shown(ENDPOINT, Format("tsv", "unknown")) == ""
 
 
+@pytest.mark.azure(114)
 def test_tsv_writes_booleans_as_az_does() -> None:
     assert shown(ENDPOINT, Format("tsv", "ok")) == "true\n"
 
@@ -116,6 +120,7 @@ def test_a_table_has_the_columns_that_the_command_names() -> None:
     assert shown(ROWS, Format("table"), columns=columns) == "Name\n----\na\nbb\n"
 
 
+@pytest.mark.azure(114)
 def test_a_table_of_a_query_has_the_columns_of_the_query() -> None:
     text = shown([ENDPOINT], Format("table", "[].{id: name, fine: ok}"))
 

@@ -8,6 +8,7 @@ az extension add --name ml --yes
 az account set --subscription "$SUBSCRIPTION"
 az configure --defaults group="$GROUP" workspace="$WORKSPACE"
 echo "account $(az account show --query id --output tsv)"
+echo "registry $(az ml workspace show --query container_registry -o tsv | cut -d / -f 7-)"
 echo "workspace $(az ml workspace show --query name --output tsv)"
 
 az ml online-endpoint create --name "$ENDPOINT" --file endpoint.yml

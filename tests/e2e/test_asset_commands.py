@@ -145,7 +145,12 @@ def test_the_datastore_and_the_workspace_are_shown_without_secrets(run: Command)
     assert store == run("datastore", "show", "-n", store["name"])
     assert store["type"] == "AzureBlob"
     assert "sasToken" not in json.dumps(store)
-    assert run("workspace", "show")["name"] == run("workspace", "list")[0]["name"] == "verdazul"
+
+    workspace = run("workspace", "show")
+    assert workspace == run("workspace", "list")[0]
+    assert workspace["name"] == "verdazul"
+    for key in ("storage_account", "key_vault", "container_registry"):
+        assert workspace[key].startswith("/subscriptions/")
 
 
 def test_a_connection_keeps_its_credentials_to_itself_unless_asked(

@@ -71,6 +71,7 @@ def test_a_safe_rollout_written_for_azure_runs_unchanged(
     said = [line for line in done.stdout.splitlines() if not line.startswith((" ", "{", "}"))]
     assert said == [
         "account 00000000-0000-0000-0000-000000000000",
+        "registry Microsoft.ContainerRegistry/registries/verdazul",
         "workspace verdazul",
         "traffic 100",
         "after the first deployment: blue",

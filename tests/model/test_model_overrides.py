@@ -26,6 +26,7 @@ def applied(**flags: Any) -> dict[str, Any]:
     return tree
 
 
+@pytest.mark.azure(62)
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -25,7 +25,6 @@ from verdazul.api.arm import (
     check_workspace,
     failure,
     problem_answer,
-    workspace_path,
 )
 from verdazul.api.assets import AssetRoutes
 from verdazul.api.blob import BlobRoutes
@@ -37,7 +36,7 @@ from verdazul.api.discovery import DiscoveryRoutes
 from verdazul.api.endpoints import EndpointRoutes
 from verdazul.api.identity import Identity
 from verdazul.api.locks import LOCKS, LockRoutes
-from verdazul.api.resources import operation_resource
+from verdazul.api.resources import operation_resource, workspace_resource
 from verdazul.control.locks import refuse_locked
 from verdazul.control.world import World
 from verdazul.core.records import Operation, OperationState
@@ -151,25 +150,7 @@ class Api:
 
     async def _workspace(self, request: Request, values: Any) -> Response:
         del request, values
-        settings = self._links.settings
-        return JSONResponse(
-            {
-                "id": workspace_path(settings),
-                "name": settings.workspace,
-                "type": "Microsoft.MachineLearningServices/workspaces",
-                "location": settings.location,
-                "kind": "Default",
-                "tags": {},
-                "sku": {"name": "Basic", "tier": "Basic"},
-                "properties": {
-                    "friendlyName": settings.workspace,
-                    "workspaceId": settings.subscription,
-                    "provisioningState": "Succeeded",
-                    "hbiWorkspace": False,
-                    "mlFlowTrackingUri": None,
-                },
-            }
-        )
+        return JSONResponse(workspace_resource(self._links))
 
     async def _operation(self, request: Request, values: Any) -> Response:
         del request

@@ -20,14 +20,14 @@ STORAGE_SUFFIX = "x/"
 address: `https://localhost:8443/store.blob.x/`. So one address serves all, with no name resolved.
 The slash at the end matters: some join paths to it as to a folder.
 """
-_ACCOUNT = "store"
-BLOBS = f"{_ACCOUNT}.blob.{STORAGE_SUFFIX}".rstrip("/")
+ACCOUNT = "store"
+BLOBS = f"{ACCOUNT}.blob.{STORAGE_SUFFIX}".rstrip("/")
 """The first segment of every blob's path."""
 
 
 def account_name(links: Links) -> str:
     """The storage account as datastores name it."""
-    return f"{links.address.partition('://')[2]}/{_ACCOUNT}"
+    return f"{links.address.partition('://')[2]}/{ACCOUNT}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from verdazul.api.arm import Links, operation_path, workspace_path
+from verdazul.api.discovery import ACCOUNT
 from verdazul.control.endpoints import EndpointView
 from verdazul.core.records import (
     Asset,
@@ -25,6 +26,36 @@ from verdazul.model.names import endpoint_host, endpoint_path
 from verdazul.model.status import ProvisioningState, Status
 
 TYPE = "Microsoft.MachineLearningServices/workspaces"
+
+
+def workspace_resource(links: Links) -> dict[str, Any]:
+    """The workspace that a home is, with the names of what Azure would keep beside it.
+
+    One home holds all of it: the account of its datastores, its sealed secrets, its environments.
+    """
+    settings = links.settings
+    group = f"/subscriptions/{settings.subscription}/resourceGroups/{settings.resource_group}"
+    return {
+        "id": workspace_path(settings),
+        "name": settings.workspace,
+        "type": TYPE,
+        "location": settings.location,
+        "kind": "Default",
+        "tags": {},
+        "sku": {"name": "Basic", "tier": "Basic"},
+        "properties": {
+            "friendlyName": settings.workspace,
+            "workspaceId": settings.subscription,
+            "storageAccount": f"{group}/providers/Microsoft.Storage/storageAccounts/{ACCOUNT}",
+            "keyVault": f"{group}/providers/Microsoft.KeyVault/vaults/{settings.workspace}",
+            "containerRegistry": (
+                f"{group}/providers/Microsoft.ContainerRegistry/registries/{settings.workspace}"
+            ),
+            "provisioningState": "Succeeded",
+            "hbiWorkspace": False,
+            "mlFlowTrackingUri": None,
+        },
+    }
 
 
 def endpoint_id(links: Links, name: str) -> str:
