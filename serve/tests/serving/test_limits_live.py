@@ -229,6 +229,30 @@ def test_more_clients_than_descriptors_are_served_as_others_leave() -> None:
         assert " died: " not in server.log
 
 
+HOARDS = """
+import os
+kept = []
+def init(): pass
+def run(data):
+    if data == "hoard":
+        try:
+            while True: kept.append(open(os.devnull))
+        except OSError: return os.getpid()
+    return len(kept)
+"""
+
+
+def test_a_script_that_uses_up_its_descriptors_keeps_nobody_from_being_answered() -> None:
+    with most_descriptors(256), contextlib.ExitStack() as stack:
+        server = stack.enter_context(Server(HOARDS)).ready()
+        assert server.score("hoard").status == 200
+        wires = crowd(server, stack, 20)
+        for _ in range(3):
+            for wire in wires:
+                wire.send(post("x"))
+            assert [wire.read().status for wire in wires] == [200] * 20
+
+
 # what scripts and settings decide
 
 BREAKS = """
