@@ -33,6 +33,7 @@ async def serving(door: Door) -> None:
     await door.settle()
 
 
+@pytest.mark.azure(16)
 def test_openapi_address_is_shown_once_a_deployment_has_served(tell: Tell) -> None:
     async def story(door: Door) -> None:
         await door.endpoint()
@@ -186,6 +187,7 @@ def test_what_a_deployment_needs_must_be_there(tell: Tell) -> None:
     tell(story)
 
 
+@pytest.mark.azure(56)
 @pytest.mark.parametrize("code", ["azureml:code:1", "azureml:code@latest"])
 def test_assets_may_be_named_the_short_way(tell: Tell, code: str) -> None:
     async def story(door: Door) -> None:

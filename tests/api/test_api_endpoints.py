@@ -13,6 +13,7 @@ KEYS = "onlineEndpoints/credit/listKeys"
 REGENERATE = "onlineEndpoints/credit/regenerateKeys"
 
 
+@pytest.mark.azure(8, 12, 14)
 def test_a_new_endpoint_is_201_and_says_where_to_wait(tell: Tell) -> None:
     async def story(door: Door) -> None:
         answer = await door.ask("PUT", "onlineEndpoints/Credit", endpoint_body())
@@ -67,6 +68,7 @@ def test_what_get_answers_can_be_put_back(tell: Tell) -> None:
     tell(story)
 
 
+@pytest.mark.azure(7)
 def test_endpoints_are_listed_by_name(tell: Tell) -> None:
     async def story(door: Door) -> None:
         for name in ("zeta", "Alpha"):
@@ -143,6 +145,7 @@ def test_an_etag_that_is_none_of_ours_is_refused(tell: Tell) -> None:
     tell(story)
 
 
+@pytest.mark.azure(4)
 def test_if_none_match_creates_and_never_changes(tell: Tell) -> None:
     async def story(door: Door) -> None:
         first = await door.ask("PUT", "onlineEndpoints/credit", {}, if_none_match="*")
@@ -156,6 +159,7 @@ def test_if_none_match_creates_and_never_changes(tell: Tell) -> None:
     tell(story)
 
 
+@pytest.mark.azure(13)
 def test_a_change_while_another_is_open_is_a_conflict(tell: Tell) -> None:
     async def story(door: Door) -> None:
         await door.ask("PUT", "onlineEndpoints/credit", endpoint_body())
@@ -187,6 +191,7 @@ def test_deleting_is_202_and_then_there_was_nothing_to_delete(tell: Tell) -> Non
     tell(story)
 
 
+@pytest.mark.azure(8)
 def test_what_is_being_deleted_cannot_be_declared(tell: Tell) -> None:
     async def story(door: Door) -> None:
         await door.endpoint()
@@ -239,6 +244,7 @@ def test_an_operation_stays_readable_when_its_endpoint_is_gone(tell: Tell) -> No
     tell(story)
 
 
+@pytest.mark.azure(8, 13)
 def test_an_operation_that_a_deletion_overtook_says_so(tell: Tell) -> None:
     async def story(door: Door) -> None:
         creation = await door.ask("PUT", "onlineEndpoints/credit", endpoint_body())
@@ -252,6 +258,7 @@ def test_an_operation_that_a_deletion_overtook_says_so(tell: Tell) -> None:
     tell(story)
 
 
+@pytest.mark.azure(8)
 def test_an_operation_that_failed_carries_its_problem(tell: Tell) -> None:
     async def story(door: Door) -> None:
         await door.endpoint()
@@ -370,6 +377,7 @@ def test_keys_of_nobody_are_not_found(tell: Tell) -> None:
 # -- refusals
 
 
+@pytest.mark.azure(3)
 @pytest.mark.parametrize("name", ["ab", "x" * 33, "-credit", "cre.dit", "1credit", "cr%C3%A9dit"])
 def test_a_name_that_cannot_be_is_refused_by_its_rule(tell: Tell, name: str) -> None:
     async def story(door: Door) -> None:

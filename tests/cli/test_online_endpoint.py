@@ -23,6 +23,7 @@ def credit(api: Api, run: Run) -> str:
     return api.path("onlineEndpoints", "credit")
 
 
+@pytest.mark.azure(2)
 def test_create_needs_a_name_only_and_prints_the_endpoint(run: Run) -> None:
     ran = run("online-endpoint", "create", "-n", "credit")
 
@@ -41,6 +42,7 @@ def test_create_tells_the_servers_progress_on_stderr(api: Api, run: Run) -> None
     assert re.search(r"^ +\d+ s  starting 1 instance$", ran.err, re.MULTILINE)
 
 
+@pytest.mark.azure(1)
 def test_create_reads_a_file_and_flags_win_over_it(api: Api, run: Run, tmp_path: Path) -> None:
     file = tmp_path / "endpoint.yml"
     file.write_text("name: fraud\ntags:\n  team: risk\n  level: 1\n")
@@ -55,6 +57,7 @@ def test_create_reads_a_file_and_flags_win_over_it(api: Api, run: Run, tmp_path:
     assert api.requests("PUT")[0].headers["if-none-match"] == "*"
 
 
+@pytest.mark.azure(4)
 def test_create_refuses_a_name_that_is_taken_and_tells_of_update(
     api: Api, run: Run, credit: str
 ) -> None:
@@ -67,6 +70,7 @@ def test_create_refuses_a_name_that_is_taken_and_tells_of_update(
     assert credit in api.resources
 
 
+@pytest.mark.azure(1)
 def test_a_mistake_in_the_file_is_told_with_its_line_and_asks_the_server_nothing(
     api: Api, run: Run, tmp_path: Path
 ) -> None:
@@ -221,6 +225,7 @@ def test_an_update_that_cannot_be_is_refused(
     assert json.dumps(api.resources[credit]) == before
 
 
+@pytest.mark.azure(7)
 def test_show_prints_one(run: Run, credit: str, api: Api) -> None:
     ran = run("online-endpoint", "show", "-n", "credit", "--query", "scoring_uri", "-o", "tsv")
 
@@ -236,6 +241,7 @@ def test_show_of_what_is_not_there_exits_3_and_prints_no_data(run: Run) -> None:
     assert "error: ResourceNotFound" in ran.err
 
 
+@pytest.mark.azure(7)
 def test_list_prints_all_pages(run: Run) -> None:
     for name in ("credit", "fraud", "spam"):
         run("online-endpoint", "create", "-n", name)

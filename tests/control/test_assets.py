@@ -148,6 +148,7 @@ def test_a_bundle_holds_content_not_references() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.azure(56)
 def test_latest_is_the_newest_registered_when_it_was_declared() -> None:
     async def story() -> None:
         bench = Bench()

@@ -35,10 +35,12 @@ def blue(tmp_path: Path) -> Path:
     return deployment_folder(tmp_path)
 
 
+@pytest.mark.azure(6)
 def test_minimal_endpoint_is_loaded(tmp_path: Path) -> None:
     assert load_endpoint(endpoint_file(tmp_path)) == endpoint()
 
 
+@pytest.mark.azure(6)
 @pytest.mark.parametrize("spelling", ["key", "Key", "KEY"])
 def test_auth_mode_is_read_in_any_case(tmp_path: Path, spelling: str) -> None:
     spec = load_endpoint(endpoint_file(tmp_path, f"name: credit\nauth_mode: {spelling}\n"))
@@ -56,6 +58,7 @@ def test_texts_are_kept_as_written(tmp_path: Path) -> None:
     assert spec.properties == {"p": "1e3"}
 
 
+@pytest.mark.azure(54, 55)
 def test_realistic_deployment_is_loaded(blue: Path) -> None:
     root = blue.parents[1]
 
@@ -263,6 +266,7 @@ def test_environment_of_an_image_alone_is_loaded(blue: Path) -> None:
     assert spec.environment.conda_text is None
 
 
+@pytest.mark.azure(62)
 def test_stored_spec_can_be_changed_by_flags() -> None:
     stored = deployment(tags={"a": "1"}, instance_count=2)
 
@@ -302,6 +306,7 @@ LINES = DEPLOYMENT_YAML.splitlines()
 INDENTED = [number for number, line in enumerate(LINES) if not line.startswith("      ")]
 
 
+@pytest.mark.azure(1, 54)
 @given(st.sampled_from(INDENTED), st.from_regex(r"zq[a-z_]{0,12}", fullmatch=True))
 def test_unknown_key_anywhere_is_refused_with_its_line(number: int, key: str) -> None:
     free = {"environment_variables", "tags"}

@@ -29,11 +29,13 @@ from verdazul.model.skus import INSTANCE_TYPES, instance_type, small_sku_warning
 from verdazul.model.traffic import check_traffic, parse_traffic
 
 
+@pytest.mark.azure(3)
 @pytest.mark.parametrize("name", ["abc", "A-b", "a" * 32, "a1-2-3"])
 def test_names_that_azure_takes_are_taken(name: str) -> None:
     assert check_name(name) == name
 
 
+@pytest.mark.azure(3)
 @pytest.mark.parametrize(
     ("name", "words"),
     [
