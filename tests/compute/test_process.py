@@ -194,6 +194,31 @@ def test_hung_instance_is_ended_soon_however_long_it_might_drain(tmp_path: Path)
     in_world(tmp_path, test)
 
 
+@pytest.mark.azure(72)
+def test_instance_that_was_told_to_go_may_answer_no_probe_and_keeps_its_time(
+    tmp_path: Path,
+) -> None:
+    async def test(world: ProcessWorld) -> None:
+        never_again = replace(QUICK, period=9999)  # once it is ready, only liveness asks
+        patient = world.launch("stubborn", readiness=never_again)
+        patient = replace(patient, grace_seconds=3600.0, liveness=LATE)
+        await world.compute.start(A, patient, attempt=1)
+        await reach(world, A, Phase.READY)
+        folder = Folder(world.home, A)
+        await world.compute.stop(A)
+
+        (folder.work / "sick").touch()
+        await world.until(lambda: just((folder.work / "said-no").exists()), "it is asked")
+        await world.restart()
+
+        assert folder.marker("verdict") is None
+        assert (await the(world, A)).phase is Phase.STOPPING
+        await world.real.close()
+        await stop_all(world.home, last_seconds=0.1)
+
+    in_world(tmp_path, test)
+
+
 def test_flood_of_output_stays_within_its_bounds(tmp_path: Path) -> None:
     async def test(world: ProcessWorld) -> None:
         world.real._log_bytes, world.real._log_files = 50_000, 2

@@ -91,6 +91,7 @@ def is_sick(started: float) -> bool:
 
 def answer(connection: socket.socket, *, sick: bool) -> None:
     if sick:
+        Path("said-no").touch()
         connection.sendall(b"HTTP/1.1 503 No\r\nContent-Length: 8\r\n\r\nstarting")
         return
     body = json.dumps({**os.environ, "STUB_PID": str(os.getpid())}).encode()

@@ -117,8 +117,8 @@ class Caretaker:
 
     def _give_up(self, message: str, fix: str) -> None:
         """Out of the routes first, then the end; the first verdict is the one that counts."""
-        if self._folder.marker("verdict"):
-            return
+        if self._folder.marker("verdict") or self._folder.marker("stopping"):
+            return  # who was told to go may be deaf while it ends what it holds
         self._folder.mark("verdict", message=message, fix=fix)
         if self._folder.marker("ready"):
             self._tell(ready=False)
