@@ -57,8 +57,8 @@ class LockRoutes:
 
     async def put(self, request: Request, values: Values) -> Response:
         """Lock it."""
-        await self._check_place(values)
         properties = (await json_body(request)).get("properties")
+        await self._check_place(values)
         lock = _read(_place(values), values["lock"], properties)
         is_new = await locks.put_lock(self.world, lock)
         return JSONResponse(self._resource(lock), 201 if is_new else 200)
