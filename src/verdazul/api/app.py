@@ -36,6 +36,7 @@ from verdazul.api.discovery import DiscoveryRoutes
 from verdazul.api.endpoints import EndpointRoutes
 from verdazul.api.identity import Identity
 from verdazul.api.locks import LOCKS, LockRoutes
+from verdazul.api.openapi import document
 from verdazul.api.resources import operation_resource, workspace_resource
 from verdazul.control.locks import refuse_locked
 from verdazul.control.world import World
@@ -89,10 +90,15 @@ class Api:
         ]
         self._public = [
             Rule("GET", "healthz", self._health),
+            Rule("GET", "openapi.json", self._openapi),
             *DiscoveryRoutes(links).public_rules(),
             *self._identity.public_rules(),
             *BlobRoutes(world, self._identity).public_rules(),
         ]
+
+    def describe(self) -> dict[str, Any]:
+        """The whole API for tools, as `/openapi.json` shows it."""
+        return document(self._public, self._rules)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -184,6 +190,10 @@ class Api:
     async def _status(self, request: Request, values: Any) -> Response:
         del request, values
         return JSONResponse(await self._report())
+
+    async def _openapi(self, request: Request, values: Any) -> Response:
+        del request, values
+        return JSONResponse(self.describe())
 
     async def _health(self, request: Request, values: Any) -> Response:
         del request, values
