@@ -74,15 +74,10 @@ def _told(system: System, folder: Path, age: str) -> str:
 
 
 def variables(system: System) -> dict[str, str]:
-    """All that the SDK is told."""
-    address = (system.home / "run" / "address").read_text().strip()
-    return {
-        "PATH": os.environ["PATH"],
-        "ARM_CLOUD_METADATA_URL": f"{address}/metadata/endpoints?api-version=2022-09-01",
-        "REQUESTS_CA_BUNDLE": str(system.home / "certs" / "ca.pem"),
-        "IDENTITY_ENDPOINT": f"{address}/msi/token",
-        "IDENTITY_HEADER": (system.home / "token").read_text().strip(),
-    }
+    """All that the SDK is told: four variables, as `verdazul env` prints them."""
+    told = system.run("env", "-o", "json").data
+    names = ("ARM_CLOUD_METADATA_URL", "REQUESTS_CA_BUNDLE", "IDENTITY_ENDPOINT", "IDENTITY_HEADER")
+    return {"PATH": os.environ["PATH"], **{name: told[name] for name in names}}
 
 
 def _write(folder: Path) -> None:

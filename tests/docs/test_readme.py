@@ -13,7 +13,8 @@ from verdazul.cli.main import parser
 ROOT = Path(__file__).parents[2]
 TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMAND = re.compile(
-    r"^\$?\s*(?:KEY=\$\()?(verdazul (?:up|down|status|env|online-)[^)#|\n]*)", re.MULTILINE
+    r"^\$?\s*(?:KEY=\$\()?(verdazul (?:up|down|status|env|az|configure|model|online-)[^)#|\n]*)",
+    re.MULTILINE,
 )
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 
