@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from verdazul.artifacts.fake import FakeArtifacts
 from verdazul.compute.fake import Behaviour
 from verdazul.control import assets, deployments
 from verdazul.control.housekeeping import tidy, users
+from verdazul.core.blobs import DEFAULT_CONTAINER, Place
 from verdazul.core.changes import PutAsset
 from verdazul.core.environment import Built, Missing, Recipe
 from verdazul.core.records import AssetKey, EndpointRecord
@@ -277,3 +279,27 @@ def test_a_failed_look_for_users_does_not_end_the_looking(tmp_path: Path) -> Non
         assert await goes_on(app._wake_users(made.world, built), store.asked_again)
 
     asyncio.run(story())
+
+
+def test_uploads_to_the_datastore_stay_while_an_asset_names_them(tmp_path: Path) -> None:
+    async def story() -> None:
+        made = bench(tmp_path)
+        blobs, box = made.world.blobs, DEFAULT_CONTAINER
+        for name in ("named", "nobodys"):
+            place = Place(box, f"LocalUpload/{name}/model.pkl")
+            await blobs.write(place, once(b"w"), metadata={})
+        uri = "azureml://datastores/workspaceblobstore/paths/LocalUpload/named/model.pkl"
+        place = Place(box, "LocalUpload/named/model.pkl")
+        key = AssetKey("models", "m", "1")
+        await assets.register_stored(made.world, key, {"modelUri": uri}, place)
+        made.clock.advance(time.time() + 2 * 24 * 3600.0 - made.clock.now())
+
+        await tidy(made.world)
+
+        assert [blob.path for blob in await blobs.list(box, "")] == [place.path]
+
+    asyncio.run(story())
+
+
+async def once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
