@@ -371,10 +371,8 @@ def test_a_deletion_has_a_result_to_wait_at(tell: Tell) -> None:
     tell(story)
 
 
-def test_a_result_of_what_failed_says_why(tell: Tell) -> None:
+def test_a_result_of_no_operation_is_not_found(tell: Tell) -> None:
     async def story(door: Door) -> None:
-        await door.endpoint()
-        await door.deployment()
         answer = await door.client.get(
             f"{ROOT}/providers/Microsoft.MachineLearningServices/locations/local"
             "/mfeOperationResults/none"
