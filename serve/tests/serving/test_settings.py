@@ -14,7 +14,7 @@ from verdazul_serve import __version__, settings, values
 from verdazul_serve.failure import BootFailure, Problem
 from verdazul_serve.settings import Settings
 
-pytestmark = pytest.mark.azure(95)
+pytestmark = pytest.mark.azure(95, 112)
 
 # Every variable that may stand in the file: (as text, as JSON, the field, its value).
 EVERYWHERE: list[tuple[str, Any, str, Any]] = [
