@@ -1,4 +1,4 @@
-"""A disk without room: endpoints serve on, changes are refused by a code, all goes on with room."""
+"""A disk that takes nothing: endpoints serve on, changes are refused by a code, all goes on later."""
 
 from __future__ import annotations
 
@@ -63,6 +63,35 @@ def filled(disk: Path) -> Iterator[None]:
     finally:
         os.close(file)
         (disk / "filler").unlink()
+
+
+@contextlib.contextmanager
+def read_only(home: Path) -> Iterator[None]:
+    """Nothing can be opened for writing in it meanwhile; what is open stays so."""
+    for words in (("--bind", home, home), ("-o", "remount,bind,ro", home)):
+        subprocess.run([MOUNT, *map(str, words)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([UMOUNT, "--lazy", str(home)], check=True)
+
+
+def test_a_read_only_home_stops_no_endpoint_is_said_and_passes(system: System) -> None:
+    system.serving("credit", "blue")
+
+    with system.load("credit") as load:
+        with read_only(system.home):
+            load.more(50)
+            shown = system.run("online-endpoint", "show", "-n", "credit").data
+            said = system.status()["problems"]
+            load.more(50)
+        system.run("online-endpoint", "update", "-n", "credit", "--set", "tags.a=c")
+        after = system.status()["problems"]
+
+    assert set(load.statuses) == {"200"}
+    assert shown["provisioning_state"] == "Succeeded"
+    assert [problem["code"] for problem in said] == ["HomeNotWritable"]
+    assert after == []
 
 
 def test_a_full_disk_stops_no_endpoint_is_said_and_passes(system: System, small_disk: Path) -> None:
