@@ -1,4 +1,4 @@
-"""A disk that takes nothing: endpoints serve on, changes are refused by a code, all goes on later."""
+"""A disk that takes nothing: endpoints serve on, changes are refused, all goes on afterwards."""
 
 from __future__ import annotations
 
