@@ -3,7 +3,7 @@
 No deadlines: time says nothing on a busy machine. In continuous integration the same examples are
 drawn each time, so that a change is judged by its content; at a desk they differ from run to run.
 
-A run in the background may have been started with the terminal's signals ignored, which every process
+A run in the background may be started with the terminal's signals ignored, which every process
 that a test starts would inherit.
 """
 
