@@ -15,6 +15,7 @@ from verdazul_serve.answers import Answer, Stream
 from verdazul_serve.failure import BootFailure
 from verdazul_serve.logs import server as log
 from verdazul_serve.reading import Request
+from verdazul_serve.results import AsyncItems
 from verdazul_serve.score import Scorer
 from verdazul_serve.settings import Settings
 
@@ -76,14 +77,20 @@ def _score(scorer: Scorer, request: Request) -> int:
     if script.batch:
         return _status(scorer.score_batch([request])[0])
     if script.is_async:
-        return _status(script.coroutines.finish(scorer.score_async(request)))
+        return int(script.coroutines.finish(_async_status(scorer, request)))
     return _status(scorer.score(request))
+
+
+async def _async_status(scorer: Scorer, request: Request) -> int:
+    outcome = await scorer.score_async(request)
+    if isinstance(outcome, Stream) and isinstance(outcome.items, AsyncItems):
+        await outcome.items.aclose()
+        return outcome.head.status
+    return _status(outcome)
 
 
 def _status(outcome: Answer | Stream) -> int:
     if isinstance(outcome, Answer):
         return outcome.status
-    close = getattr(outcome.items, "close", None)
-    if close:
-        close()
+    outcome.items.close()  # type: ignore[union-attr]  # Items
     return outcome.head.status
