@@ -322,3 +322,31 @@ async def _more(answers: list[Answer]) -> None:
 def _activator(home: Path) -> int:
     record = processes.read_record(home / ACTIVATOR)
     return record.pid if record and processes.is_alive(record) else 0
+
+
+@pytest.mark.parametrize("is_paused_before", [False, True])
+def test_a_request_whose_body_comes_after_a_pause_or_resume_is_lost_by_neither(
+    tmp_path: Path,
+    is_paused_before: bool,  # noqa: FBT001
+) -> None:
+    """Its route was chosen before, so where that leads must still be there."""
+
+    async def test() -> None:
+        async with World.open(tmp_path) as world:
+            blue = await world.upstream("blue")
+            plain = route(deployment("blue", blue.address))
+            held = replace(plain, hold=HOLD)
+            await world.plane.publish("credit", held if is_paused_before else plain)
+            async with world.connect() as connection:
+                key = BEARER["Authorization"]
+                head = f"POST {SCORE} HTTP/1.1\r\nHost: x\r\nAuthorization: {key}\r\n"
+                connection.writer.write(f"{head}Content-Length: 2\r\n\r\nx".encode())
+                await connection.writer.drain()
+                assert (await world.ask("/score", {})).status == 401  # so the head was read
+                await world.plane.publish("credit", plain if is_paused_before else held)
+                connection.writer.write(b"x")
+                status, _ = await connection.head()
+
+        assert status == 200
+
+    run(test())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from verdazul.core.route import Backend, DeploymentRoute, Hold, Route
@@ -22,6 +22,7 @@ CONTROL_CLUSTER = "control-api"
 UNLIMITED = 1_000_000
 # Copies wait here, and not their callers, until a target that is slow has read them.
 WHOLE_BODY = 2**32 - 1
+_HELD = ".held"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _TYPE = "type.googleapis.com/"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -39,7 +40,7 @@ def cluster_name(endpoint: str, deployment: str) -> str:
 def cluster_of(route: Route, deployment: str) -> str:
     """Where requests go now. A gate has a name of its own: routes and times change together."""
     name = cluster_name(route.endpoint, deployment)
-    return f"{name}.held" if route.hold else name
+    return name + _HELD if route.hold else name
 
 
 def socket_of(endpoint: str, deployment: str) -> str:
@@ -66,18 +67,27 @@ def check(route: Route) -> None:
 
 
 def clusters(routes: Iterable[Route]) -> dict[str, Json]:
-    """Every deployment's cluster by name."""
+    """Every deployment's cluster by name, and its gate's while it is paused.
+
+    The deployment's own stays: a request whose body still comes was led there before the pause.
+    """
+    made: dict[str, Json] = {}
+    for route in sorted(routes, key=lambda route: route.endpoint.lower()):
+        for deployment in route.deployments:
+            name = cluster_name(route.endpoint, deployment.name)
+            made[name] = deployment_cluster(route, deployment)
+            if route.hold:
+                made[name + _HELD] = gate_cluster(route, deployment, route.hold)
+    return made
+
+
+def gates_left(old: Mapping[str, Json], new: Mapping[str, Json]) -> dict[str, Json]:
+    """Clusters of gates that are no more wanted, but may have been chosen for a request before."""
     return {
-        cluster_of(route, deployment.name): _cluster(route, deployment)
-        for route in sorted(routes, key=lambda route: route.endpoint.lower())
-        for deployment in route.deployments
+        name: cluster
+        for name, cluster in old.items()
+        if name.endswith(_HELD) and name not in new and name.removesuffix(_HELD) in new
     }
-
-
-def _cluster(route: Route, deployment: DeploymentRoute) -> Json:
-    if route.hold:
-        return gate_cluster(route, deployment, route.hold)
-    return deployment_cluster(route, deployment)
 
 
 def gate_cluster(route: Route, deployment: DeploymentRoute, hold: Hold) -> Json:
@@ -103,7 +113,7 @@ def deployment_cluster(route: Route, deployment: DeploymentRoute) -> Json:
     Backends stand in the cluster itself: by file, each EDS cluster would cost Envoy an inotify
     instance, of which Linux grants a user 128, and Envoy aborts at the next one.
     """
-    name = cluster_of(route, deployment.name)
+    name = cluster_name(route.endpoint, deployment.name)
     is_mirror = route.mirror is not None and same_name(route.mirror.deployment, deployment.name)
     return {
         "@type": _TYPE + "envoy.config.cluster.v3.Cluster",

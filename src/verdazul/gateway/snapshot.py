@@ -72,9 +72,14 @@ def signers(trust: Trust) -> Discovery:
 
 
 def passage(old: Mapping[str, Json], new: Snapshot) -> tuple[Discovery, Discovery, Discovery]:
-    """The files to put in force one after the other, given the clusters that are in force."""
+    """The files to put in force one after the other, given the clusters that are in force.
+
+    A resumed endpoint's gates stay among the clusters, one for each deployment: a request chooses
+    its route by its head, and goes there when its body has come.
+    """
     both = Snapshot({**old, **new.clusters}, new.routes)
-    return (both.cds(), new.rds(), new.cds())
+    last = Snapshot({**clusters.gates_left(old, new.clusters), **new.clusters}, new.routes)
+    return (both.cds(), new.rds(), last.cds())
 
 
 def clusters_in(text: str) -> dict[str, Json]:
