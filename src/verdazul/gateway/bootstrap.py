@@ -1,8 +1,8 @@
 """What Envoy is told at start: admin, listener, control API, and where the rest is to be read.
 
 Paths are relative to Envoy's working directory, the home folder: a unix socket's name must stay
-under 108 characters. Its text, with the command line, tells whether a running Envoy still is what we
-would start.
+under 108 characters. Its text, with the command line, tells whether a running Envoy still is what
+we would start.
 """
 
 from __future__ import annotations
