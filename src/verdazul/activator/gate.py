@@ -15,6 +15,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from verdazul.activator import frames
+
 BUFFER_BYTES = 65536
 _CONNECT_SECONDS = 2.0
 _AGAIN_SECONDS = 0.1
@@ -95,13 +97,13 @@ class Gate:
         while self.waiting:
             held = self.waiting.popleft()
             self._cancel_expiry(held)
-            self._begin(_refuse(held, self.spec["refusals"]["unready"]))
+            self._begin(self._refuse(held, "unready"))
 
     def _expire(self, held: Held) -> None:
         if held in self.waiting:
             self.waiting.remove(held)
             word = "unready" if self.spec["is_open"] else "paused"
-            self._begin(_refuse(held, self.spec["refusals"][word]))
+            self._begin(self._refuse(held, word))
 
     def _cancel_expiry(self, held: Held) -> None:
         if held.expiry:
@@ -121,16 +123,33 @@ class Gate:
     async def _pass(self, held: Held) -> None:
         backend, link = await self._connect(held)
         if link is None:
-            await _refuse(held, self.spec["refusals"]["unready"])
+            await self._refuse(held, "unready")
             return
         try:
-            await _join(
-                held, link, float(self.spec["answer_seconds"]), self.spec["refusals"]["late"]
-            )
+            seconds, is_http2 = float(self.spec["answer_seconds"]), self.spec.get("http2", False)
+            if not await _join(held, link, seconds, is_http2=is_http2):
+                await self._refuse(held, "late")
         finally:
             self.busy[backend] -= 1
             link[1].close()
             held.writer.close()
+
+    async def _refuse(self, held: Held, word: str) -> None:
+        """Answer in the gateway's name, and listen on until Envoy has taken it."""
+        refusal = self.spec["refusals"][word]
+        body = json.dumps(refusal["body"]).encode()
+        answer = (
+            frames.refusal(refusal["status"], refusal["headers"].items(), body)
+            if self.spec.get("http2")
+            else _http1(refusal, body)
+        )
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                held.writer.write(answer)
+                await held.writer.drain()
+                while await held.reader.read(BUFFER_BYTES):
+                    pass
+        held.writer.close()
 
     async def _connect(
         self, held: Held
@@ -161,14 +180,16 @@ async def _join(
     held: Held,
     link: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     answer_seconds: float,
-    late: dict[str, Any],
-) -> None:
-    """Copy both ways until one side ends, or the time for an answer is over.
+    *,
+    is_http2: bool,
+) -> bool:
+    """Copy both ways until one side ends, or the time is over; False: over without an answer.
 
     The time begins anew with every part of the request, as it does at Envoy, which counts from
     the request's end; a connection that was switched to another protocol has none.
     """
     has_begun = False
+    answered = frames.Answered()
 
     async def up() -> None:
         while data := await held.reader.read(BUFFER_BYTES):
@@ -181,7 +202,9 @@ async def _join(
         while data := await link[0].read(BUFFER_BYTES):
             if not has_begun and data.startswith(_SWITCHED):
                 limit.reschedule(None)
-            has_begun = True
+            if is_http2:
+                answered.see(data)
+            has_begun = bool(answered) if is_http2 else True
             held.writer.write(data)
             await held.writer.drain()
 
@@ -189,8 +212,8 @@ async def _join(
         async with asyncio.timeout(answer_seconds) as limit:
             await _first_of(up(), down())
     except TimeoutError:
-        if not has_begun:
-            await _refuse(held, late)
+        return has_begun
+    return True
 
 
 def _later(limit: asyncio.Timeout, seconds: float) -> float | None:
@@ -207,16 +230,7 @@ async def _first_of(*work: Any) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _refuse(held: Held, refusal: dict[str, Any]) -> None:
-    """Answer in the gateway's name, and listen on until Envoy has taken it."""
-    body = json.dumps(refusal["body"]).encode()
+def _http1(refusal: dict[str, Any], body: bytes) -> bytes:
     lines = [f"HTTP/1.1 {refusal['status']} Held", f"content-length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in refusal["headers"].items()]
-    head = "\r\n".join([*lines, "connection: close", "", ""]).encode()
-    with contextlib.suppress(OSError, TimeoutError):
-        async with asyncio.timeout(_FAREWELL_SECONDS):
-            held.writer.write(head + body)
-            await held.writer.drain()
-            while await held.reader.read(BUFFER_BYTES):
-                pass
-    held.writer.close()
+    return "\r\n".join([*lines, "connection: close", "", ""]).encode() + body

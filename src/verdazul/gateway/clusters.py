@@ -94,7 +94,7 @@ def gate_cluster(route: Route, deployment: DeploymentRoute, hold: Hold) -> Json:
     """Where the requests of a paused deployment wait, each on a connection of its own."""
     name = cluster_of(route, deployment.name)
     gate = Backend("held", f"unix:{socket_of(route.endpoint, deployment.name)}")
-    options = http1(idle_timeout="30s")
+    options = protocol_of(deployment)
     options["common_http_protocol_options"]["max_requests_per_connection"] = 1
     return {
         "@type": _TYPE + "envoy.config.cluster.v3.Cluster",
@@ -123,8 +123,7 @@ def deployment_cluster(route: Route, deployment: DeploymentRoute) -> Json:
         **balancing.least_loaded(),
         "circuit_breakers": {"thresholds": [thresholds(deployment.max_requests)]},
         "typed_extension_protocol_options": {
-            _HTTP_OPTIONS: (http2() if deployment.http2 else http1(idle_timeout="30s"))
-            | balancing.no_answer_is_an_error()
+            _HTTP_OPTIONS: protocol_of(deployment) | balancing.no_answer_is_an_error()
         },
         "load_assignment": load_assignment(name, deployment.backends),
         **({"per_connection_buffer_limit_bytes": WHOLE_BODY} if is_mirror else {}),
@@ -147,6 +146,11 @@ def thresholds(max_requests: int) -> Json:
     """Only `max_requests` may bind: connection counts are not exact over several workers."""
     unlimited = ("max_connections", "max_pending_requests", "max_retries")
     return {**dict.fromkeys(unlimited, UNLIMITED), "max_requests": max_requests}
+
+
+def protocol_of(deployment: DeploymentRoute) -> Json:
+    """What the instances speak; a gate passes bytes on, so it is led to in the same words."""
+    return http2() if deployment.http2 else http1(idle_timeout="30s")
 
 
 def http1(*, idle_timeout: str) -> Json:

@@ -40,6 +40,7 @@ def _gate(endpoint: str, deployment: DeploymentRoute, hold: Hold) -> Json:
     return {
         "socket": socket_of(endpoint, deployment.name),
         "is_open": False,
+        "http2": deployment.http2,
         "hold_seconds": hold.seconds,
         "refusals": _refusals(endpoint, deployment, hold),
         **_led_to(deployment),
