@@ -62,6 +62,7 @@ bench: $(STAMP) ## run every benchmark; each prints our figure beside its peer's
 lock: $(STAMP) ## resolve the dependencies anew (names, versions and hashes; no addresses)
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --upgrade --group dev pyproject.toml --output-file requirements/dev.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --upgrade --group pyproject.toml:oracle --output-file requirements/oracle.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --upgrade --group pyproject.toml:envoy-before --output-file requirements/envoy-before.lock
 	for age in new middle old; do $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --upgrade --group pyproject.toml:sdk-$$age --output-file requirements/sdk-$$age.lock || exit 1; done
 	grep -A 100 '^uv==' requirements/dev.lock | awk 'NR > 1 && /^[a-z]/ {exit} !/#/ {print}' > requirements/bootstrap.lock
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
@@ -23,8 +21,9 @@ from tests.gateway.gateway_world import (
     route,
     run,
 )
+from tests.gateway.takeover import asking, needs_shared_memory, replaced
 from verdazul import processes
-from verdazul.gateway import EnvoyDataPlane, hot_restart
+from verdazul.gateway import hot_restart
 from verdazul.gateway.listening import check_alone
 from verdazul.gateway.record import FILES, Record
 from verdazul.gateway.supervise import Envoy
@@ -33,48 +32,6 @@ from verdazul.model.errors import UserError
 
 pytestmark = pytest.mark.e2e
 NEWER = Tls(minimum="1.3")
-needs_shared_memory = pytest.mark.skipif(
-    not hot_restart.is_possible(), reason="needs /dev/shm for hot restarts"
-)
-
-
-async def replaced(world: World, **options: object) -> EnvoyDataPlane:
-    """A new control plane with other settings takes over from the world's."""
-    await world.plane.detach()
-    new = plane_at(world.home, world.port, **options)
-    world.stack.push_async_callback(new.stop)
-    await new.start()
-    world.plane = new
-    return new
-
-
-@contextlib.asynccontextmanager
-async def asking(world: World) -> AsyncIterator[list[object]]:
-    """Requests one after the other on new connections; everything that was not a 200."""
-    failed: list[object] = []
-    counted, is_over = 0, False
-
-    async def ask() -> None:
-        nonlocal counted
-        while not is_over:
-            try:
-                answer = await world.ask("/name")
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is a lost request
-                failed.append(repr(error))
-                continue
-            counted += 1
-            if answer.status != 200:
-                failed.append(answer.status)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(2):
-            group.create_task(ask())
-        try:
-            yield failed
-            before = counted
-            await eventually(lambda: counted > before + 10)
-        finally:
-            is_over = True
 
 
 @needs_shared_memory
