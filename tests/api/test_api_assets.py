@@ -232,7 +232,7 @@ def test_executable_files_stay_executable(tell: Tell) -> None:
 
 def test_a_version_needs_an_upload_of_ours(tell: Tell) -> None:
     async def story(door: Door) -> None:
-        for uri in ("", "https://elsewhere/uploads/x", f"{ADDRESS}/uploadsx", None, 7, ["x"]):
+        for uri in ("", "https://elsewhere/uploads/x", f"{ADDRESS}/uploadsx", 7, ["x"]):
             answer = await door.ask("PUT", CODE, {"properties": {"codeUri": uri}})
             assert problem(answer)[:2] == (400, "InvalidValue"), uri
         for upload in ("0" * 32, "..", "", "x"):

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Handler, Links, Rule, asset_name, json_body, properties_of
 from verdazul.api.blob import GRANT_SECONDS, signed
+from verdazul.api.bodies import CONTAINER, PENDING_UPLOAD, refuse_unknown
 from verdazul.api.datastores import place_of
 from verdazul.api.discovery import BLOBS
 from verdazul.api.resources import asset_resource, container_resource
@@ -26,6 +27,7 @@ from verdazul.core.blobs import Place
 from verdazul.core.grants import Act
 from verdazul.core.records import Asset, AssetKey
 from verdazul.core.versions import View
+from verdazul.model.asset_bodies import version_from_arm
 from verdazul.model.errors import NotFound, UserError
 from verdazul.model.show import shown
 
@@ -81,7 +83,15 @@ class AssetRoutes:
 
     async def start_upload(self, request: Request, values: Values) -> Response:
         """Open an upload; the answer holds the signed URL to send files below."""
-        del request, values
+        del values
+        asked = await json_body(request)
+        refuse_unknown(asked, PENDING_UPLOAD)
+        kind = asked.get("pendingUploadType") or "TemporaryBlobReference"
+        if kind != "TemporaryBlobReference":
+            raise UserError(
+                f"pendingUploadType is {shown(kind)}; it must be TemporaryBlobReference",
+                code="InvalidValue",
+            )
         upload = self.world.uploads.begin()
         uri = f"{self.links.address}/uploads/{upload}"
         query = signed(self.world, upload, frozenset(Act), seconds=GRANT_SECONDS)
@@ -100,20 +110,20 @@ class AssetRoutes:
 
     def _puts(self, kind: _Kind) -> Handler:
         async def put(request: Request, values: Values) -> Response:
-            properties = properties_of(await json_body(request))
-            done = await self._register(kind, _key(kind.name, values), properties)
+            key = _key(kind.name, values)
+            said = properties_of(await json_body(request))
+            done = await self._register(kind, key, version_from_arm(kind.name, said))
             return self._answer(kind, done.asset, 201 if done.is_new else 200)
 
         return put
 
     async def _register(self, kind: _Kind, key: AssetKey, properties: dict[str, Any]) -> Registered:
-        extra = _free_properties(properties)
         if not kind.uri:
             return await assets.register_described(self.world, key, properties)
         uri = properties.get(kind.uri)
         upload = self._upload_of(uri)
         if upload:
-            tree_hash = str(extra.get("hash_sha256") or "")
+            tree_hash = (properties.get("properties") or {}).get("hash_sha256", "")
             return await assets.register_upload(
                 self.world, key, properties, upload=upload, tree_hash=tree_hash
             )
@@ -204,7 +214,9 @@ class AssetRoutes:
         """Archive or restore all versions; a container has no words of its own."""
 
         async def put(request: Request, values: Values) -> Response:
-            properties = properties_of(await json_body(request))
+            body = await json_body(request)
+            refuse_unknown(body, CONTAINER)
+            properties = properties_of(body)
             for name in ("description", "tags", "properties"):
                 if properties.get(name):
                     raise UserError(
@@ -266,12 +278,3 @@ def _ordered(request: Request, known: Sequence[Asset]) -> Sequence[Asset]:
             code="InvalidQueryParameter",
         )
     return known[::-1] if oldest_first else known
-
-
-def _free_properties(properties: dict[str, Any]) -> dict[str, Any]:
-    free = properties.get("properties")
-    if free is not None and not isinstance(free, dict):
-        raise UserError(
-            f"properties.properties is {free!r}; it must be an object", code="InvalidValue"
-        )
-    return free or {}

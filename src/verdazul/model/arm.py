@@ -127,8 +127,29 @@ def _read_identity(value: object) -> object:
     return {"type": "user_assigned", "user_assigned_identities": list(ids)}
 
 
-ID = Codec(lambda value: value, _read_id)
-IDENTITY = Codec(_write_identity, _read_identity)
+ID = Codec(
+    lambda value: value,
+    _read_id,
+    {
+        "type": "string",
+        "description": "The ARM id of a version, azureml:NAME:VERSION or azureml:NAME@LABEL.",
+    },
+)
+IDENTITY = Codec(
+    _write_identity,
+    _read_identity,
+    {
+        "type": "object",
+        "required": ["type"],
+        "properties": {
+            "type": {"type": "string", "enum": ["SystemAssigned", "UserAssigned", "None"]},
+            "userAssignedIdentities": {
+                "type": "object",
+                "additionalProperties": {"type": "object"},
+            },
+        },
+    },
+)
 _RESOURCE = frozenset({"id", "name", "type", "kind", "etag", "systemData"})
 
 ENDPOINT = Table(

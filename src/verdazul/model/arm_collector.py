@@ -88,4 +88,31 @@ def _object(value: object, keys: frozenset[str], rule: str) -> Mapping[str, obje
     return value
 
 
-COLLECTOR = Codec(_write_collector, _read_collector)
+_SCHEMA = {
+    "type": "object",
+    "required": ["collections"],
+    "additionalProperties": False,
+    "properties": {
+        "collections": {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    "dataCollectionMode": {"type": "string", "enum": ["Enabled", "Disabled"]},
+                    "samplingRate": {"type": "number", "minimum": 0, "maximum": 1},
+                    "dataId": {"type": "string"},
+                    "clientId": {"type": "string"},
+                },
+            },
+        },
+        "rollingRate": _ROLLING.schema,
+        "requestLogging": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {"captureHeaders": {"type": "array", "items": {"type": "string"}}},
+        },
+    },
+}
+COLLECTOR = Codec(_write_collector, _read_collector, _SCHEMA)

@@ -1,12 +1,59 @@
-"""Code, models and environments as ARM bodies: what is put before a deployment can name them."""
+"""Code, models, environments and data as ARM bodies: what is put before a deployment can name them.
+
+What a version is asked to hold is read by one table for each kind; the rest is refused by name.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
 from verdazul.model.assets import InlineData, InlineEnvironment, InlineModel, OsType
+from verdazul.model.declared import Declared, Text, TextMap, Truth
+from verdazul.model.errors import UserError
 from verdazul.model.wire import Row, Table, read, validated, words, write
 
 HASH_VERSION = "verdazul-tree-1"
 """Our tree digest; the server checks what arrived against it. The SDK's own hash is 202208."""
+
+
+class CodeVersion(Declared):
+    """A folder of code, as the wire registers it."""
+
+    path: Text
+    is_anonymous: Truth = False
+    is_archived: Truth = False
+    description: Text | None = None
+    tags: TextMap = Field(default_factory=dict)
+    properties: TextMap = Field(default_factory=dict)
+
+
+class ModelVersion(InlineModel):
+    """A model, as the wire registers it. `flavors` and `job` are words about it."""
+
+    is_anonymous: Truth = False
+    is_archived: Truth = False
+    flavors: dict[str, Any] | None = None
+    job: Text | None = None
+
+
+class EnvironmentVersion(InlineEnvironment):
+    """An environment, as the wire registers it."""
+
+    is_anonymous: Truth = False
+    is_archived: Truth = False
+    properties: TextMap = Field(default_factory=dict)
+    stage: Text | None = None
+
+
+class DataVersion(InlineData):
+    """Data, as the wire registers it."""
+
+    is_anonymous: Truth = False
+    is_archived: Truth = False
+    referenced: tuple[Text, ...] = ()
 
 
 def code_to_arm(code_uri: str, digest: str) -> dict[str, object]:
@@ -37,7 +84,27 @@ def environment_from_arm(body: object) -> InlineEnvironment:
     Raises UserError naming the JSON path of each problem.
     """
     found = read(body, _ENVIRONMENT)
-    return validated(InlineEnvironment, found.mapping, found, _ENVIRONMENT)
+    about = {name: found.mapping.get(name) for name in InlineEnvironment.model_fields}
+    given = {name: value for name, value in about.items() if value is not None}
+    return validated(InlineEnvironment, given, found, _ENVIRONMENT)
+
+
+def version_from_arm(kind: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties that a version of `kind` was put with, in the spelling that is kept.
+
+    Raises UserError naming the JSON path of each problem.
+    """
+    for name in sorted(_NOT_YET & properties.keys()):
+        if properties[name] is not None:
+            raise UserError(f"properties.{name} is not supported yet", code="NotSupportedYet")
+    known = {name: value for name, value in properties.items() if name not in _NOT_YET}
+    model, table = VERSIONS[kind]
+    found = read({"properties": known}, table)
+    version = validated(model, found.mapping, found, table)
+    said = version.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    kept = write(said, table).get("properties", {})
+    assert isinstance(kept, dict)  # noqa: S101 - every row of these tables is in properties
+    return kept
 
 
 def _marked(body: dict[str, object], *, is_anonymous: bool) -> dict[str, object]:
@@ -46,37 +113,56 @@ def _marked(body: dict[str, object], *, is_anonymous: bool) -> dict[str, object]
     return {"properties": {**properties, "isAnonymous": is_anonymous, "isArchived": False}}
 
 
+_NOT_YET = frozenset(
+    {
+        "autoDeleteSetting",
+        "intellectualProperty",
+        "defaultDeploymentTemplate",
+        "allowedDeploymentTemplates",
+    }
+)
+_DESCRIBED = (
+    Row("properties.description", "description"),
+    Row("properties.tags", "tags"),
+    Row("properties.properties", "properties"),
+    Row("properties.isAnonymous", "is_anonymous"),
+    Row("properties.isArchived", "is_archived"),
+)
+_SERVER = frozenset({"id", "name", "type", "systemData", "properties.provisioningState"})
+
+_CODE = Table((Row("properties.codeUri", "path"), *_DESCRIBED), _SERVER)
+
 _MODEL = Table(
-    rows=(
+    (
         Row("properties.modelType", "type"),
         Row("properties.modelUri", "path"),
-        Row("properties.description", "description"),
-        Row("properties.tags", "tags"),
-        Row("properties.properties", "properties"),
+        *_DESCRIBED,
         Row("properties.stage", "stage"),
-    )
+        Row("properties.flavors", "flavors"),
+        Row("properties.jobName", "job"),
+    ),
+    _SERVER | {"properties.systemMetadata"},
 )
 
 _DATA = Table(
-    rows=(
+    (
         Row("properties.dataType", "type"),
         Row("properties.dataUri", "path"),
-        Row("properties.description", "description"),
-        Row("properties.tags", "tags"),
-        Row("properties.properties", "properties"),
-    )
+        *_DESCRIBED,
+        Row("properties.referencedUris", "referenced"),
+    ),
+    _SERVER,
 )
 
-_SERVER = ("isAnonymous", "isArchived", "provisioningState", "environmentType", "stage")
 _ENVIRONMENT = Table(
-    rows=(
+    (
         Row("properties.image", "image"),
         Row("properties.condaFile", "conda_text"),
         Row("properties.build.contextUri", "build.path"),
         Row("properties.build.dockerfilePath", "build.dockerfile_path"),
         Row("properties.osType", "os_type", words(OsType)),
-        Row("properties.description", "description"),
-        Row("properties.tags", "tags"),
+        *_DESCRIBED,
+        Row("properties.stage", "stage"),
         *(
             Row(f"properties.inferenceConfig.{wire}.{part}", f"inference_config.{spec}.{part}")
             for wire, spec in (
@@ -87,6 +173,13 @@ _ENVIRONMENT = Table(
             for part in ("path", "port")
         ),
     ),
-    dropped=frozenset({"id", "name", "type", "systemData"})
-    | {f"properties.{name}" for name in (*_SERVER, "properties", "autoRebuild")},
+    _SERVER | {"properties.environmentType", "properties.autoRebuild"},
 )
+
+VERSIONS: Mapping[str, tuple[type[Declared], Table]] = {
+    "codes": (CodeVersion, _CODE),
+    "models": (ModelVersion, _MODEL),
+    "environments": (EnvironmentVersion, _ENVIRONMENT),
+    "data": (DataVersion, _DATA),
+}
+"""What a version of each kind is read by."""

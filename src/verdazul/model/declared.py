@@ -17,10 +17,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from verdazul.model.names import name_problem
+from verdazul.model.names import LONGEST, PATTERN, SHORTEST, name_problem
 
 _INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
@@ -85,7 +85,15 @@ def whole(minimum: int, maximum: int | None = None) -> BeforeValidator:
             raise must_be(rule)
         return number
 
-    return BeforeValidator(read)
+    return BeforeValidator(read, json_schema_input_type=_bounded(minimum, maximum))
+
+
+_NAME = Annotated[str, Field(min_length=SHORTEST, max_length=LONGEST, pattern=f"^{PATTERN}$")]
+
+
+def _bounded(minimum: int, maximum: int | None) -> Any:
+    """How the API's description says it; validation is the reader's alone."""
+    return Annotated[int, Field(ge=minimum, le=maximum)]
 
 
 def fraction(value: object) -> float:
@@ -136,7 +144,7 @@ def named(what: str) -> BeforeValidator:
             raise says("InvalidName", problem)
         return name
 
-    return BeforeValidator(read)
+    return BeforeValidator(read, json_schema_input_type=_NAME)
 
 
 def read_integer(value: object) -> int | None:
@@ -168,7 +176,11 @@ def _is_unicode(text: str) -> bool:
 
 
 Text = Annotated[str, BeforeValidator(read_text)]
-Filled = Annotated[str, BeforeValidator(_filled)]
+Filled = Annotated[
+    str, BeforeValidator(_filled, json_schema_input_type=Annotated[str, Field(min_length=1)])
+]
 Truth = Annotated[bool, BeforeValidator(read_truth)]
-Fraction = Annotated[float, BeforeValidator(fraction)]
+Fraction = Annotated[
+    float, BeforeValidator(fraction, json_schema_input_type=Annotated[float, Field(ge=0, le=1)])
+]
 TextMap = Annotated[dict[str, Text], BeforeValidator(read_mapping)]

@@ -105,6 +105,10 @@ def _mirror(value: object) -> dict[str, object]:
     return found
 
 
+_Percent = Annotated[int, Field(ge=0, le=100)]
+_HalfAtMost = Annotated[int, Field(ge=0, le=50)]
+
+
 def _culprit(found: Mapping[str, object], most: int) -> tuple[str, ...]:
     for name, percent in found.items():
         if not isinstance(percent, int) or isinstance(percent, bool) or not 0 <= percent <= most:
@@ -124,10 +128,12 @@ class EndpointSpec(Declared):
     auth_mode: Annotated[AuthMode, choice(AuthMode)] = AuthMode.KEY
     compute: Filled | None = None
     identity: Identity | None = None
-    traffic: Annotated[dict[str, int], BeforeValidator(_split)] = Field(default_factory=dict)
-    mirror_traffic: Annotated[dict[str, int], BeforeValidator(_mirror)] = Field(
-        default_factory=dict
-    )
+    traffic: Annotated[
+        dict[str, int], BeforeValidator(_split, json_schema_input_type=dict[str, _Percent])
+    ] = Field(default_factory=dict)
+    mirror_traffic: Annotated[
+        dict[str, int], BeforeValidator(_mirror, json_schema_input_type=dict[str, _HalfAtMost])
+    ] = Field(default_factory=dict)
     public_network_access: Annotated[Access, choice(Access)] = Access.ENABLED
     location: Filled | None = None
 

@@ -12,7 +12,7 @@ from verdazul.model.errors import UserError
 
 SHORTEST = 3
 LONGEST = 32
-_PATTERN = re.compile(r"[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?")
+PATTERN = "[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?"
 
 
 def same_name(one: str, other: str) -> bool:
@@ -38,7 +38,7 @@ def name_problem(name: str, *, what: str = "endpoint") -> str | None:
             f"must be at least {SHORTEST} and at most {LONGEST} characters long "
             "(inclusive of both limits)."
         )
-    if not _PATTERN.fullmatch(name):
+    if not re.fullmatch(PATTERN, name):
         return (
             f"the name {_shown(name)} {_fault(name)}. The name for {_a(what)} must start with an "
             "upper- or lowercase letter and only consist of '-'s and alphanumeric characters."

@@ -30,10 +30,14 @@ class Wrong(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How a value is written on the wire, and read from it. Reading raises Wrong."""
+    """How a value is written on the wire, and read from it. Reading raises Wrong.
+
+    `schema` is what is written, as JSON Schema; None: the same as in the spec.
+    """
 
     write: Callable[[object], object]
     read: Callable[[object], object]
+    schema: Mapping[str, object] | None = None
 
 
 def _same(value: object) -> object:
@@ -156,7 +160,7 @@ def words(kind: type[StrEnum], **wire: str) -> Codec:
     def read_word(value: object) -> object:
         return known.get(value.lower(), value) if isinstance(value, str) else value
 
-    return Codec(write_word, read_word)
+    return Codec(write_word, read_word, {"type": "string", "enum": list(spelled.values())})
 
 
 def durations(milliseconds: int, unit: str) -> Codec:
@@ -172,7 +176,8 @@ def durations(milliseconds: int, unit: str) -> Codec:
             raise Wrong(f"an ISO-8601 duration of whole {unit}, such as PT5S")
         return found // milliseconds
 
-    return Codec(write_units, read_units)
+    schema = {"type": "string", "format": "duration", "description": f"Whole {unit} (ISO 8601)."}
+    return Codec(write_units, read_units, schema)
 
 
 MILLISECONDS = durations(1, "milliseconds")
