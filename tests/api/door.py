@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from tests.api.conformance import described_by
 from tests.control.bench import CONDA, Bench
 from verdazul.api.app import Api
 from verdazul.api.arm import Links, workspace_path
@@ -145,7 +146,10 @@ async def open_door(home: Path) -> AsyncIterator[Door]:
     transport = httpx.ASGITransport(app=api)
     authorization = {"Authorization": f"Bearer {TOKEN}"}
     async with httpx.AsyncClient(
-        transport=transport, base_url=ADDRESS, headers=authorization
+        transport=transport,
+        base_url=ADDRESS,
+        headers=authorization,
+        event_hooks={"response": [described_by(api)]},
     ) as client:
         yield Door(bench, api, client)
 

@@ -61,6 +61,8 @@ async def sent(door: Door, method: str, path: str, body: bytes) -> tuple[int, st
         b"[" * 100_000 + b"]" * 100_000,
         b'{"a": ' * 100_000 + b"1" + b"}" * 100_000,
         b'{"a": ' + b"9" * 5000 + b"}",
+        b'{"properties": {"a": 1, "a": 2}}',
+        b'{"tags": {}, "properties": {}, "tags": {}}',
     ],
     ids=lambda body: repr(body[:12]),
 )
@@ -71,6 +73,35 @@ def test_a_body_that_is_no_json_is_said(tell: Tell, method: str, path: str, body
 
         assert (status, code) == (400, "InvalidJson")
         assert message.startswith("the body is not JSON: ")
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["text/html; charset=utf-7", "application/x-www-form-urlencoded", "application/xml", "{"],
+)
+@pytest.mark.parametrize(("method", "path"), TAKING_BODIES)
+def test_a_body_that_is_said_to_be_no_json_is_refused(
+    tell: Tell, method: str, path: str, told: str
+) -> None:
+    async def story(door: Door) -> None:
+        answer = await door.ask(method, path, {}, content_type=told)
+
+        assert problem(answer)[:2] == (415, "UnsupportedMediaType")
+        assert "send the header Content-Type: application/json" in problem(answer)[2]
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    "told", ["application/json; charset=utf-8", "text/json", "Application/JSON"]
+)
+def test_json_may_be_said_in_more_than_one_way(tell: Tell, told: str) -> None:
+    async def story(door: Door) -> None:
+        answer = await door.ask("PUT", ENDPOINT, endpoint_body(), content_type=told)
+
+        assert answer.status_code == 201
 
     tell(story)
 
@@ -94,7 +125,7 @@ def test_a_body_over_four_mebibytes_is_refused(tell: Tell, method: str, path: st
 
         status, code, message = await sent(door, method, path, body)
 
-        assert (status, code) == (400, "BodyTooLarge")
+        assert (status, code) == (413, "BodyTooLarge")
         assert "4194304 bytes" in message
 
     tell(story)

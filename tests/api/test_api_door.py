@@ -214,3 +214,26 @@ def test_no_answer_tells_a_key_unless_keys_are_asked_for(tell: Tell) -> None:
         assert not [secret for secret in secrets if secret in status]
 
     tell(story)
+
+
+@pytest.mark.parametrize(
+    ("path", "possible"),
+    [
+        ("/healthz", "GET"),
+        ("/msi/token", "GET"),
+        ("/uploads/x/y", "HEAD, GET, PUT"),
+        (f"{WORKSPACE}/onlineEndpoints/credit/listKeys", "POST"),
+        (f"{WORKSPACE}/onlineEndpoints/credit", "GET, PUT, PATCH, DELETE"),
+    ],
+)
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "BREW"])
+def test_a_method_that_is_not_possible_says_in_allow_which_are(
+    tell: Tell, path: str, possible: str, method: str
+) -> None:
+    async def story(door: Door) -> None:
+        answer = await door.client.request(method, path)
+
+        assert problem(answer)[:2] == (405, "MethodNotAllowed")
+        assert answer.headers["allow"] == possible
+
+    tell(story)

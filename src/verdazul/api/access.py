@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Links, Rule, json_body, workspace_path
+from verdazul.api.bodies import ROLE_ASSIGNMENT, refuse_unknown
 from verdazul.api.resources import endpoint_id, iso
 from verdazul.control import access
 from verdazul.control.access import Grant
@@ -65,7 +66,9 @@ class AccessRoutes:
     async def put(self, request: Request, values: Values) -> Response:
         """Give a role."""
         endpoint, id_ = _which(values)
-        grant = _grant(id_, endpoint, await json_body(request))
+        body = await json_body(request)
+        refuse_unknown({**body, "properties": None}, ROLE_ASSIGNMENT)
+        grant = _grant(id_, endpoint, body)
         given, is_new = await access.give_role(self.world, grant)
         return JSONResponse(self._resource(given), 201 if is_new else 200)
 

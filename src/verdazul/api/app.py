@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
@@ -36,7 +37,7 @@ from verdazul.api.discovery import DiscoveryRoutes
 from verdazul.api.endpoints import EndpointRoutes
 from verdazul.api.identity import Identity
 from verdazul.api.locks import LOCKS, LockRoutes
-from verdazul.api.openapi import document
+from verdazul.api.openapi.document import document
 from verdazul.api.resources import operation_resource, workspace_resource
 from verdazul.control.locks import refuse_locked
 from verdazul.control.world import World
@@ -96,7 +97,8 @@ class Api:
             *BlobRoutes(world, self._identity).public_rules(),
         ]
 
-    def describe(self) -> dict[str, Any]:
+    @cached_property
+    def description(self) -> dict[str, Any]:
         """The whole API for tools, as `/openapi.json` shows it."""
         return document(self._public, self._rules)
 
@@ -129,20 +131,24 @@ class Api:
         refusal = self._identity.refusal(request)
         if refusal:
             return refusal
-        handler, values = self._route(request, segments)
-        return await handler(request, values)
-
-    def _route(self, request: Request, segments: list[str]) -> tuple[Handler, dict[str, str]]:
         found = _find(self._rules, request.method, segments)
         if found:
-            return found
-        methods = [r.method for r in self._rules if r.match(segments) is not None]
-        if methods:
-            raise WrongMethod(
-                f"{request.method} is not possible on {request.url.path}; "
-                f"possible: {', '.join(methods)}"
-            )
-        raise NotFound(f"nothing is at {request.url.path}", code="PathNotFound")
+            handler, values = found
+            return await handler(request, values)
+        return self._no_route(request, segments)
+
+    def _no_route(self, request: Request, segments: list[str]) -> Response:
+        """405 with the methods that are possible, or 404."""
+        rules = (*self._public, *self._rules)
+        possible = ", ".join(rule.method for rule in rules if rule.match(segments) is not None)
+        if not possible:
+            raise NotFound(f"nothing is at {request.url.path}", code="PathNotFound")
+        refusal = WrongMethod(
+            f"{request.method} is not possible on {request.url.path}; possible: {possible}"
+        )
+        response = failure(refusal)
+        response.headers["Allow"] = possible
+        return response
 
     def _in_workspace(self, rule: Rule) -> Rule:
         async def checked(request: Request, values: Any) -> Response:
@@ -193,7 +199,7 @@ class Api:
 
     async def _openapi(self, request: Request, values: Any) -> Response:
         del request, values
-        return JSONResponse(self.describe())
+        return JSONResponse(self.description)
 
     async def _health(self, request: Request, values: Any) -> Response:
         del request, values

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from verdazul.control.endpoints import Accepted, Precondition
 from verdazul.core.versions import Page
 from verdazul.model.errors import NotFound, Problem, UserError, VerdazulError
+from verdazul.model.show import shown
 from verdazul.settings import Settings
 
 PROVIDER = "providers/Microsoft.MachineLearningServices"
@@ -29,6 +30,7 @@ RETRY_AFTER = "1"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _GENERATION = re.compile(r"[0-9]{1,18}")
+_JSON = re.compile(r"(application|text)/([\w.-]+\+)?json")
 
 Handler = Callable[[Request, Mapping[str, str]], Awaitable[Response]]
 
@@ -96,11 +98,27 @@ def check_workspace(settings: Settings, values: Mapping[str, str]) -> None:
         )
 
 
+class TooLarge(UserError):
+    """The body is longer than any that is meant. Do not send it again."""
+
+    default_code = "BodyTooLarge"
+    http_status = 413
+
+
+class UnsupportedMediaType(UserError):
+    """The body is said to be something else than JSON."""
+
+    default_code = "UnsupportedMediaType"
+    http_status = 415
+
+
 async def json_body(request: Request) -> dict[str, Any]:
     """The request's JSON object; an empty body is an empty object. Raises UserError."""
     text = await read_body(request, BODY_LIMIT_BYTES)
+    if text:
+        _check_media_type(request.headers.get("content-type", ""))
     try:
-        body = json.loads(text or b"{}", parse_constant=_no_constant)
+        body = json.loads(text or b"{}", parse_constant=_no_constant, object_pairs_hook=_once_each)
         json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise UserError(f"the body is not JSON: {error}", code="InvalidJson") from None
@@ -110,13 +128,13 @@ async def json_body(request: Request) -> dict[str, Any]:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. Raises UserError (BodyTooLarge) for one that nobody would write by hand."""
+    """The whole body. Raises TooLarge for one that nobody would write by hand."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit:
-            raise UserError(f"the body is over {limit} bytes", code="BodyTooLarge")
+            raise TooLarge(f"the body is over {limit} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
 
@@ -167,6 +185,25 @@ def asset_name(what: str, text: str) -> str:
             code="InvalidName",
         )
     return text
+
+
+def _check_media_type(told: str) -> None:
+    """Nothing told is fine: what arrives has to be JSON anyhow."""
+    kind = told.partition(";")[0].strip().lower()
+    if kind and not _JSON.fullmatch(kind):
+        raise UnsupportedMediaType(
+            f"Content-Type is {shown(told)}; the body has to be application/json",
+            fix="send the header Content-Type: application/json",
+        )
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {shown(twice)} is there twice")
+    return found
 
 
 def _no_constant(name: str) -> float:

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Links, Rule, json_body, workspace_path
 from verdazul.api.blob import GRANT_SECONDS, signed
+from verdazul.api.bodies import LIST_SECRETS, MOST_HOURS, refuse_unknown
 from verdazul.api.discovery import STORAGE_SUFFIX, account_name
 from verdazul.api.resources import TYPE, system_data
 from verdazul.control.assets import DATASTORE, refuse_other_workspace
@@ -26,7 +27,6 @@ from verdazul.model.names import same_name
 from verdazul.model.show import shown
 
 Values = Mapping[str, str]
-_HOURS_LIMIT = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,10 @@ class DatastoreRoutes:
     async def list_secrets(self, request: Request, values: Values) -> Response:
         """A signature that opens its container for a while."""
         _existing(values["name"])
-        hours = (await json_body(request)).get("expireAfterHours")
+        asked = await json_body(request)
+        refuse_unknown(asked, LIST_SECRETS)
+        _check_truth("expirableSecret", asked.get("expirableSecret"))
+        hours = asked.get("expireAfterHours")
         seconds = GRANT_SECONDS if hours is None else _hours(hours) * 3600.0
         query = signed(self.world, DEFAULT_CONTAINER, frozenset(Act), seconds=seconds)
         return JSONResponse({"secretsType": "Sas", "sasToken": query})
@@ -104,11 +107,16 @@ def _existing(name: str) -> None:
         raise NotFound(f'datastore "{name[:80]}" does not exist', fix=f"there is one: {DATASTORE}")
 
 
+def _check_truth(name: str, value: object) -> None:
+    """Every secret here expires; clients that do not ask for that get one all the same."""
+    if value is not None and not isinstance(value, bool):
+        raise UserError(f"{name} is {shown(value)}; it must be true or false", code="InvalidValue")
+
+
 def _hours(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _HOURS_LIMIT:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_HOURS:
         raise UserError(
-            f"expireAfterHours is {shown(value)}; it must be a whole number from 1 to "
-            f"{_HOURS_LIMIT}",
+            f"expireAfterHours is {shown(value)}; it must be a whole number from 1 to {MOST_HOURS}",
             code="InvalidValue",
         )
     return value

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Links, Rule, found, json_body, merged, precondition
+from verdazul.api.bodies import GET_LOGS, TAIL_DEFAULT, TAIL_LIMIT, refuse_unknown
 from verdazul.api.resources import TYPE, deployment_resource
 from verdazul.control import deployments
 from verdazul.control.endpoints import Precondition, get_endpoint
@@ -20,9 +21,7 @@ from verdazul.model.deployment import MOST_INSTANCES
 from verdazul.model.errors import UserError
 
 Values = Mapping[str, str]
-_PATCHABLE = frozenset({"tags", "sku"})
-TAIL_DEFAULT = 5000
-TAIL_LIMIT = 100_000
+PATCHABLE = frozenset({"tags", "sku"})
 _ONE = "onlineEndpoints/{endpoint}/deployments/{deployment}"
 
 
@@ -76,7 +75,7 @@ class DeploymentRoutes:
         record = state.record
         precondition(request).check(f'deployment "{record.name}"', record.generation)
         resource = deployment_resource(self.links, endpoint, state)
-        body = merged(resource, patch, allowed=_PATCHABLE)
+        body = merged(resource, patch, allowed=PATCHABLE)
         seen = Precondition(generation=record.generation)
         return await self._put((endpoint.name, record.name), body, seen)
 
@@ -117,6 +116,7 @@ class DeploymentRoutes:
     async def get_logs(self, request: Request, values: Values) -> Response:
         """The last lines of one instance, or of what went before all of them."""
         body = await json_body(request)
+        refuse_unknown(body, GET_LOGS)
         read = _LOGS[_container(body.get("containerType"))]
         content = await read(
             self.world, values["endpoint"], values["deployment"], tail=_tail(body.get("tail"))

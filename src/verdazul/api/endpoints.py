@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Links, Rule, found, json_body, merged, precondition
+from verdazul.api.bodies import REGENERATE_KEYS, refuse_unknown
 from verdazul.api.resources import endpoint_resource
 from verdazul.control import credentials, endpoints, pausing
 from verdazul.control.endpoints import Precondition
@@ -18,7 +19,7 @@ from verdazul.model.arm import endpoint_from_arm
 from verdazul.model.errors import UserError
 
 Values = Mapping[str, str]
-_PATCHABLE = frozenset({"tags", "identity"})
+PATCHABLE = frozenset({"tags", "identity"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class EndpointRoutes:
         view = await endpoints.get_endpoint(self.world, values["endpoint"])
         wanted = precondition(request)
         wanted.check(f'endpoint "{view.record.name}"', view.record.generation)
-        body = merged(endpoint_resource(self.links, view), patch, allowed=_PATCHABLE)
+        body = merged(endpoint_resource(self.links, view), patch, allowed=PATCHABLE)
         seen = Precondition(generation=view.record.generation)
         return await self._put(view.record.name, body, seen)
 
@@ -91,6 +92,7 @@ class EndpointRoutes:
     async def regenerate_keys(self, request: Request, values: Values) -> Response:
         """Replace one key."""
         body = await json_body(request)
+        refuse_unknown(body, REGENERATE_KEYS)
         asked, value = body.get("keyType", "Primary"), body.get("keyValue")
         kind = str(asked).lower()
         if kind not in {"primary", "secondary"}:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Links, Rule, json_body, workspace_path
+from verdazul.api.bodies import LOCK, refuse_unknown
 from verdazul.control import locks
 from verdazul.control.deployments import get_deployment
 from verdazul.control.endpoints import existing_endpoint
@@ -57,9 +58,10 @@ class LockRoutes:
 
     async def put(self, request: Request, values: Values) -> Response:
         """Lock it."""
-        properties = (await json_body(request)).get("properties")
+        body = await json_body(request)
+        refuse_unknown(body, LOCK)
         await self._check_place(values)
-        lock = _read(_place(values), values["lock"], properties)
+        lock = _read(_place(values), values["lock"], body.get("properties"))
         is_new = await locks.put_lock(self.world, lock)
         return JSONResponse(self._resource(lock), 201 if is_new else 200)
 

@@ -18,6 +18,12 @@ from verdazul.model.show import shown
 
 _KIND = "connections"
 _REQUIRED = ("authType", "category")
+_OPTIONAL = {
+    "target": (str, "a text"),
+    "credentials": (dict, "an object"),
+    "metadata": (dict, "an object"),
+    "isSharedToAll": (bool, "true or false"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +44,13 @@ async def put_connection(world: World, name: str, properties: Mapping[str, Any])
                 f"properties.{key} is {shown(properties.get(key))}; it must be a text",
                 code="InvalidValue",
             )
+    for key, (kind, rule) in _OPTIONAL.items():
+        if not isinstance(properties.get(key), kind | None):
+            raise UserError(
+                f"properties.{key} is {shown(properties[key])}; it must be {rule}",
+                code="InvalidValue",
+            )
     credentials = properties.get("credentials")
-    if not isinstance(credentials, Mapping | None):
-        raise UserError("properties.credentials must be an object", code="InvalidValue")
     known = await world.store.item(_KIND, name)
     now = world.clock.now()
     item = Item(

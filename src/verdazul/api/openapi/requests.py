@@ -1,0 +1,108 @@
+"""What requests hold, as JSON Schema, with an example of each that the API takes.
+
+Declared things are described by the tables and types that read them, small bodies by api/bodies.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from verdazul.api import bodies
+from verdazul.api.deployments import PATCHABLE as DEPLOYMENT_PATCH
+from verdazul.api.endpoints import PATCHABLE as ENDPOINT_PATCH
+from verdazul.api.openapi.answers import SINGULAR
+from verdazul.model.arm import DEPLOYMENT, ENDPOINT
+from verdazul.model.asset_bodies import VERSIONS
+from verdazul.model.deployment import DeploymentSpec
+from verdazul.model.endpoint import EndpointSpec
+from verdazul.model.schema import Schema, nullable, request_schema
+
+_TAGS = {"project": "credit"}
+_UPLOADED = "azureml://datastores/workspaceblobstore/paths/LocalUpload/1/model"
+_EXAMPLES: dict[str, dict[str, Any]] = {
+    "OnlineEndpointBody": {
+        "location": "local",
+        "tags": _TAGS,
+        "properties": {"authMode": "Key", "description": "Scores loans.", "traffic": {}},
+    },
+    "OnlineEndpointPatch": {"tags": _TAGS},
+    "OnlineDeploymentBody": {
+        "location": "local",
+        "sku": {"name": "Default", "capacity": 1},
+        "properties": {
+            "endpointComputeType": "Managed",
+            "codeConfiguration": {"codeId": "azureml:code:1", "scoringScript": "score.py"},
+            "environmentId": "azureml:sklearn:1",
+            "environmentVariables": {"LOG_LEVEL": "info"},
+            "instanceType": "Standard_DS3_v2",
+            "requestSettings": {"requestTimeout": "PT5S"},
+        },
+    },
+    "OnlineDeploymentPatch": {"sku": {"capacity": 2}},
+    "RegenerateKeys": {"keyType": "Secondary"},
+    "GetLogs": {"containerType": "InferenceServer", "tail": 100},
+    "ListSecrets": {"expirableSecret": True, "expireAfterHours": 1},
+    "PendingUploadBody": {"pendingUploadType": "TemporaryBlobReference"},
+    "AssetContainerBody": {"properties": {"isArchived": True}},
+    "CodeVersionBody": {"properties": {"codeUri": _UPLOADED, "isAnonymous": True}},
+    "ModelVersionBody": {
+        "properties": {"modelType": "custom_model", "modelUri": _UPLOADED, "tags": _TAGS}
+    },
+    "EnvironmentVersionBody": {
+        "properties": {
+            "image": "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04",
+            "condaFile": "dependencies:\n- python=3.11\n- pip:\n  - scikit-learn\n",
+            "osType": "Linux",
+        }
+    },
+    "DataVersionBody": {"properties": {"dataType": "uri_file", "dataUri": f"{_UPLOADED}.csv"}},
+    "LockBody": {"properties": {"level": "CanNotDelete", "notes": "serves customers"}},
+    "ConnectionBody": {
+        "properties": {
+            "authType": "ApiKey",
+            "category": "AzureOpenAI",
+            "target": "https://models.example",
+            "credentials": {"key": "the-key"},
+        }
+    },
+    "RoleAssignmentBody": {
+        "properties": {
+            "roleDefinitionId": "AzureML Data Scientist",
+            "principalId": "11111111-2222-3333-4444-555555555555",
+            "principalType": "User",
+        }
+    },
+}
+
+
+def request_schemas() -> dict[str, Schema]:
+    """Every component that request bodies refer to."""
+    endpoint = request_schema(EndpointSpec, ENDPOINT)
+    deployment = request_schema(DeploymentSpec, DEPLOYMENT)
+    versions = {
+        f"{one}VersionBody": {**request_schema(*VERSIONS[kind]), "required": ["properties"]}
+        for kind, one in SINGULAR.items()
+    }
+    found: dict[str, Schema] = {
+        "OnlineEndpointBody": endpoint,
+        "OnlineEndpointPatch": _part(endpoint, ENDPOINT_PATCH),
+        "OnlineDeploymentBody": deployment,
+        "OnlineDeploymentPatch": _part(deployment, DEPLOYMENT_PATCH),
+        **versions,
+        "AssetContainerBody": bodies.CONTAINER,
+        "PendingUploadBody": bodies.PENDING_UPLOAD,
+        "ListSecrets": bodies.LIST_SECRETS,
+        "ConnectionBody": bodies.CONNECTION,
+        "RegenerateKeys": bodies.REGENERATE_KEYS,
+        "GetLogs": bodies.GET_LOGS,
+        "LockBody": bodies.LOCK,
+        "RoleAssignmentBody": bodies.ROLE_ASSIGNMENT,
+    }
+    return {name: {**schema, "examples": [_EXAMPLES[name]]} for name, schema in found.items()}
+
+
+def _part(schema: Schema, names: Iterable[str]) -> Schema:
+    """A merge patch: some of the keys, where null takes one away."""
+    properties = {name: nullable(schema["properties"][name]) for name in sorted(names)}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
