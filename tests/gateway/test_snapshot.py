@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from verdazul.gateway import auth, limits
 from verdazul.gateway.bootstrap import bootstrap
 from verdazul.gateway.clusters import Unroutable
 from verdazul.gateway.resources import endpoint_routes
-from verdazul.gateway.snapshot import Snapshot, clusters_in, passage, signers
+from verdazul.gateway.snapshot import Discovery, Part, Snapshot, clusters_in, passage, signers
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 DIGESTS = ("a" * 64, "b" * 64)
@@ -91,6 +92,11 @@ def check_golden(name: str, look_at: str, made: Mapping[str, Any]) -> None:
     assert json.loads(path.read_text()) == json.loads(text)
 
 
+def routes_in(file: Discovery) -> Any:
+    (routes,) = json.loads(file.text)["resources"]
+    return routes
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_routes_in_envoys_words_are_as_reviewed(name: str) -> None:
     look_at, routes = CASES[name]
@@ -98,7 +104,8 @@ def test_routes_in_envoys_words_are_as_reviewed(name: str) -> None:
 
     snapshot = Snapshot.of(routes)
 
-    check_golden(name, look_at, {"clusters": snapshot.clusters, "routes": snapshot.routes})
+    clusters = {name: json.loads(text) for name, text in snapshot.clusters.items()}
+    check_golden(name, look_at, {"clusters": clusters, "routes": routes_in(snapshot.rds())})
 
 
 def test_signers_are_as_reviewed() -> None:
@@ -184,16 +191,16 @@ def test_every_state_on_the_way_has_the_clusters_that_its_routes_name(
 ) -> None:
     old, new = Snapshot.of(before), Snapshot.of(after)
     clusters: dict[str, Any] = dict(old.clusters)
-    routes = old.routes
+    routes = routes_in(old.rds())
 
     for file in passage(old.clusters, new):
         if file.kind == "cds":
             clusters = clusters_in(file.text)
         else:
-            routes = json.loads(file.text)["resources"][0]
+            routes = routes_in(file)
         assert named_clusters(routes) <= set(clusters)
 
-    assert (clusters, routes) == (dict(new.clusters), new.routes)
+    assert (clusters, routes) == (new.clusters, routes_in(new.rds()))
 
 
 @settings(max_examples=30)
@@ -205,6 +212,45 @@ def test_the_hash_depends_on_content_and_not_on_order(routes: list[Route], chanc
     assert Snapshot.of(shuffled).content_hash == Snapshot.of(routes).content_hash
     changed = [*routes, Route("yet-another", DIGESTS, ())]
     assert Snapshot.of(changed).content_hash != Snapshot.of(routes).content_hash
+
+
+def found_by(tree: Any, path: str) -> str:
+    """What Envoy does: the first that matches; the endpoint whose routes it comes to, or ""."""
+    if "action" in tree:
+        told = tree["action"]["typed_config"]["routes"][0]["typed_per_filter_config"]
+        return str(told["envoy.filters.http.lua"]["filter_context"].get("endpoint", ""))
+    tree = tree["matcher"]
+    for one in tree.get("matcher_list", {"matchers": []})["matchers"]:
+        wanted = one["predicate"]["single_predicate"]["value_match"]["safe_regex"]["regex"]
+        if re.fullmatch(wanted, path):
+            return found_by(one["on_match"], path)
+    return found_by(tree["on_no_match"], path)
+
+
+@settings(max_examples=30)
+@given(st.sets(st.text("abC1-", min_size=1, max_size=5).map("E".__add__), min_size=1, max_size=80))
+def test_every_endpoint_is_found_among_many_and_no_other(names: set[str]) -> None:
+    unique = {name.lower(): name for name in names}
+    routes = routes_in(Snapshot.of([Route(name, DIGESTS, ()) for name in unique.values()]).rds())
+    tree = {"matcher": routes["virtual_hosts"][0]["matcher"]}
+
+    for name in unique.values():
+        for path in (f"/api/v1/endpoint/{name.upper()}/score", f"/api/v1/service/{name}?x=1"):
+            assert found_by(tree, path) == name
+        other = f"{name}b"
+        is_there = unique.get(other.lower(), "")
+        assert found_by(tree, f"/api/v1/endpoint/{other}/score") == is_there
+    assert found_by(tree, "/subscriptions/x") == ""
+
+
+def test_a_change_puts_one_endpoint_in_words_however_many_there_are() -> None:
+    before = Snapshot.of([Route(f"endpoint-{n}", DIGESTS, (BLUE,)) for n in range(50)])
+
+    after = before.having({"endpoint-7": Part.of(Route("endpoint-7", DIGESTS, ()))})
+
+    changed = [name for name in before.parts if after.parts[name] is not before.parts[name]]
+    assert changed == ["endpoint-7"]
+    assert "endpoint-7" not in before.having({"endpoint-7": None}).parts
 
 
 doors = st.sampled_from([None, OwnTokens("urn:x"), Identities(("alice",), ("team",))])

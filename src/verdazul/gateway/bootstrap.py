@@ -40,6 +40,8 @@ def bootstrap(
     )
     source = {"path": "gateway/cds/cds.json", "watched_directory": {"path": "gateway/cds"}}
     config = {
+        # Counters of a cluster come to be with its first request: thousands cost little until then.
+        "deferred_stat_options": {"enable_deferred_creation_stats": True},
         "node": {"id": "verdazul", "cluster": "verdazul"},
         "admin": {"address": {"pipe": {"path": admin_socket(number), "mode": 0o600}}},
         "dynamic_resources": {

@@ -81,7 +81,7 @@ def clusters(routes: Iterable[Route]) -> dict[str, Json]:
     return made
 
 
-def gates_left(old: Mapping[str, Json], new: Mapping[str, Json]) -> dict[str, Json]:
+def gates_left(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
     """Clusters of gates that are no more wanted, but may have been chosen for a request before."""
     return {
         name: cluster

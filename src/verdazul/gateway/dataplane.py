@@ -25,9 +25,10 @@ from verdazul.gateway.listening import check_alone
 from verdazul.gateway.publish import Publisher, Rejected
 from verdazul.gateway.record import end_surplus
 from verdazul.gateway.served import Served, write
-from verdazul.gateway.snapshot import Discovery, Snapshot, signers
+from verdazul.gateway.snapshot import Discovery, Part, Snapshot, signers
 from verdazul.gateway.supervise import Envoy
 from verdazul.gateway.tls import Tls
+from verdazul.gateway.together import Changed, Together
 from verdazul.model.errors import Fatal, Problem, Retryable, UserError
 from verdazul.ports import Clock
 
@@ -70,7 +71,9 @@ class EnvoyDataPlane:
         self._trusted: Trust | None = None
         self._look_seconds = look_seconds
         disk.make_folders(home)
-        self._ledger = Ledger(home / "gateway" / "routes.json")
+        self._ledger = Ledger(home / "gateway" / "routes.db")
+        self._snapshot = Snapshot({})
+        self._together = Together(self._turn, self._publish)
         tls = tls or Tls()
         hosts = (host, socket.gethostname(), *names)
         clock = clock or SystemClock()
@@ -157,19 +160,19 @@ class EnvoyDataPlane:
         except BaseException:
             for one in self._envoys:
                 await one.abandon()
-            await self._admins.aclose()
+            await self._let_go()
             raise
 
     async def _start(self) -> None:
-        acknowledged = Snapshot.of(self._ledger.acknowledged().values())
-        self._publisher.prepare(acknowledged)
+        self._snapshot = Snapshot.of(self._ledger.acknowledged().values())
+        self._publisher.prepare(self._snapshot)
         write(self._home, self._served.read())
         await end_surplus(self._home, len(self._envoys))
         for one in self._envoys:
             await one.start_or_adopt()
         async with self._turn:
             await self._holder.want(self._ledger.acknowledged().values())
-            await self._put_in_force(acknowledged)
+            await self._put_in_force(self._snapshot)
             self._ledger.restore()
         self._ticker = asyncio.create_task(self._keep_looking(), name="look after the gateway")
 
@@ -179,7 +182,7 @@ class EnvoyDataPlane:
         for one in self._envoys:
             await one.stop()
         await self._holder.stop()
-        await self._admins.aclose()
+        await self._let_go()
 
     async def detach(self) -> None:
         """Leave Envoy running: endpoints go on serving without the control plane."""
@@ -187,25 +190,32 @@ class EnvoyDataPlane:
         for one in self._envoys:
             await one.detach()
         self._holder.detach()
+        await self._let_go()
+
+    async def _let_go(self) -> None:
         await self._admins.aclose()
+        self._ledger.close()
 
     async def publish(self, endpoint: str, route: Route | None) -> None:
-        """See ports.DataPlane. One publish at a time; others wait for their turn."""
-        async with self._turn:
-            wanted = self._ledger.acknowledged()
-            if self._ledger.is_settled and wanted.get(endpoint) == route:
-                return
-            wanted.pop(endpoint, None)
-            routes = {**wanted, endpoint: route} if route else wanted
-            snapshot = _snapshot(endpoint, routes)
-            await self._holder.want(routes.values())
-            self._ledger.begin(endpoint, route)
-            await self._put_in_force(snapshot)
-            self._ledger.settle(endpoint, route)
+        """See ports.DataPlane."""
+        await self._together.publish(endpoint, route)
+
+    async def _publish(self, wanted: Changed) -> None:
+        ledger = self._ledger
+        if ledger.is_settled and all(ledger.get(name) == route for name, route in wanted.items()):
+            return
+        parts = {name: _part(name, route) for name, route in wanted.items()}
+        snapshot = self._snapshot.having(parts)
+        routes = {**ledger.acknowledged(), **wanted}
+        await self._holder.want(route for route in routes.values() if route)
+        ledger.begin(wanted)
+        await self._put_in_force(snapshot)
+        ledger.settle(wanted)
+        self._snapshot = snapshot
 
     def published(self, endpoint: str) -> Route | None:
         """See ports.DataPlane."""
-        return self._ledger.acknowledged().get(endpoint)
+        return self._ledger.get(endpoint)
 
     def endpoints(self) -> frozenset[str]:
         """See ports.DataPlane."""
@@ -285,9 +295,9 @@ def _refused(refusal: Rejected) -> Fatal:
     return Fatal(f"the gateway refuses the configuration: {refusal}", code="GatewayRejected")
 
 
-def _snapshot(endpoint: str, routes: dict[str, Route]) -> Snapshot:
+def _part(endpoint: str, route: Route | None) -> Part | None:
     try:
-        return Snapshot.of(routes.values())
+        return Part.of(route) if route else None
     except Unroutable as error:
         raise Fatal(
             f'the route of endpoint "{endpoint}" cannot be served: {error}', code="GatewayRejected"

@@ -13,7 +13,7 @@ from verdazul.core.route import Route
 from verdazul.core.trust import Trust
 from verdazul.gateway.clusters import Unroutable
 from verdazul.gateway.ledger import Ledger
-from verdazul.gateway.snapshot import Snapshot
+from verdazul.gateway.snapshot import Part
 from verdazul.model.errors import Fatal, Retryable
 
 _LONGEST_SOCKET_NAME = 107
@@ -32,19 +32,18 @@ class FakeDataPlane:
     async def publish(self, endpoint: str, route: Route | None) -> None:
         """See ports.DataPlane."""
         async with self._turn:
-            wanted = self.state.acknowledged()
-            if self.state.is_settled and wanted.get(endpoint) == route:
+            if self.state.is_settled and self.state.get(endpoint) == route:
                 return
             if route:
                 _check(route)
-            self.state.begin(endpoint, route)
+            self.state.begin({endpoint: route})
             await asyncio.sleep(0)
             self._answer()
-            self.state.settle(endpoint, route)
+            self.state.settle({endpoint: route})
 
     def published(self, endpoint: str) -> Route | None:
         """See ports.DataPlane."""
-        return self.state.acknowledged().get(endpoint)
+        return self.state.get(endpoint)
 
     def endpoints(self) -> frozenset[str]:
         """See ports.DataPlane."""
@@ -80,7 +79,7 @@ class FakeDataPlane:
 
 def _check(route: Route) -> None:
     try:
-        Snapshot.of([route])
+        Part.of(route)
     except Unroutable as error:
         raise Fatal(f"the route cannot be served: {error}", code="GatewayRejected") from None
     for deployment in route.deployments:

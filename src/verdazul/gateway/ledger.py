@@ -2,14 +2,16 @@
 
 A route is noted as unsettled before the first file is written and struck off once the gateway's
 state is known again. So `routed` never forgets an instance that may still be sent a request,
-wherever the control plane dies.
+wherever the control plane dies. Each note is a row or two, however many endpoints there are.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +19,64 @@ from verdazul.core.limits import DeploymentLimits, Limits
 from verdazul.core.route import Backend, DeploymentRoute, Hold, Mirror, Route
 from verdazul.core.trust import Door, Identities, OwnTokens
 from verdazul.gateway import disk
-from verdazul.model.errors import Fatal
+from verdazul.model.errors import Fatal, Retryable
 
 _FORMAT = "routes v1"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS acknowledged (endpoint TEXT PRIMARY KEY, route TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS unsettled (route TEXT NOT NULL) STRICT;
+"""
+# Against the death of our process, not of the machine, with which the gateway dies, too.
+_PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+
+_PUT = "INSERT OR REPLACE INTO acknowledged VALUES (?, ?)"
+
+Changed = Mapping[str, Route | None]
+Statement = tuple[str, tuple[str, ...]]
 
 
 class Ledger:
-    """Acknowledged routes by endpoint, and unsettled ones. `path` None: in memory only."""
+    """Acknowledged routes by endpoint, and unsettled ones. `path` None: in memory only.
+
+    Close it. Writing raises Retryable (GatewayRecordUnwritable), for example when the disk is full.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path
+        """Raise Fatal (GatewayRecordUnreadable)."""
         self._acknowledged: dict[str, Route] = {}
         self._unsettled: list[Route] = []
-        text = disk.read(path) if path else ""
-        if path and text:
-            self._acknowledged, self._unsettled = _parse(path, text)
+        self._database = _open(path) if path else None
+        if path and self._database:
+            try:
+                with _readable(path):
+                    self._read(self._database)
+                self._take_over(path.with_suffix(".json"))
+            except BaseException:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._database:
+            self._database.close()
 
     def acknowledged(self) -> dict[str, Route]:
         """A copy; changes to it change nothing here."""
         return dict(self._acknowledged)
 
+    def get(self, endpoint: str) -> Route | None:
+        """The acknowledged route of one."""
+        return self._acknowledged.get(endpoint)
+
     @property
     def is_settled(self) -> bool:
         """Whether the gateway's state is known to be what was acknowledged."""
         return not self._unsettled
+
+    @property
+    def rows_written(self) -> int:
+        """Since it was opened."""
+        return self._database.total_changes if self._database else 0
 
     def routed(self, endpoint: str) -> frozenset[str]:
         """Instances that an acknowledged or unsettled route of the endpoint names."""
@@ -53,51 +89,96 @@ class Ledger:
             for backend in deployment.backends
         )
 
-    def begin(self, endpoint: str, route: Route | None) -> None:
-        """Note that `route` may come into force from now on (None: nothing new may)."""
-        self._unsettled.append(route or Route(endpoint, (), ()))
-        self._save()
+    def begin(self, changed: Changed) -> None:
+        """Note that these may come into force from now on (None: nothing new may)."""
+        noted = [route or Route(endpoint, (), ()) for endpoint, route in changed.items()]
+        self._write([("INSERT INTO unsettled VALUES (?)", (_text(route),)) for route in noted])
+        self._unsettled += noted
 
-    def settle(self, endpoint: str, route: Route | None) -> None:
-        """The gateway acknowledged this route and all other endpoints' acknowledged ones."""
-        if route:
-            self._acknowledged[endpoint] = route
-        else:
-            self._acknowledged.pop(endpoint, None)
-        self.restore()
+    def settle(self, changed: Changed) -> None:
+        """The gateway acknowledged these routes and all other endpoints' acknowledged ones."""
+        there = {name: route for name, route in changed.items() if route}
+        gone = [name for name, route in changed.items() if route is None]
+        self._write(
+            [
+                *((_PUT, (name, _text(route))) for name, route in there.items()),
+                *(("DELETE FROM acknowledged WHERE endpoint = ?", (name,)) for name in gone),
+                ("DELETE FROM unsettled", ()),
+            ]
+        )
+        self._acknowledged |= there
+        for name in gone:
+            self._acknowledged.pop(name, None)
+        self._unsettled = []
 
     def restore(self) -> None:
         """The gateway serves exactly what was acknowledged."""
-        self._unsettled = []
-        self._save()
+        self.settle({})
 
-    def _save(self) -> None:
-        if self._path is None:
+    def _write(self, statements: Iterable[Statement]) -> None:
+        """All or none."""
+        if self._database is None:
             return
-        body = {
-            "acknowledged": {name: _plain(route) for name, route in self._acknowledged.items()},
-            "unsettled": [_plain(route) for route in self._unsettled],
-        }
-        disk.replace(self._path, json.dumps({_FORMAT: body}), staging=self._path.parent / "new")
+        try:
+            with self._database:
+                self._database.execute("BEGIN IMMEDIATE")
+                for statement in statements:
+                    self._database.execute(*statement)
+        except sqlite3.Error as error:
+            raise Retryable(
+                f"the gateway's record of routes cannot be written: {error}",
+                code="GatewayRecordUnwritable",
+                fix="check that the disk is not full; it is tried again",
+            ) from error
+
+    def _read(self, database: sqlite3.Connection) -> None:
+        rows = database.execute("SELECT endpoint, route FROM acknowledged").fetchall()
+        self._acknowledged = {name: _route(json.loads(text)) for name, text in rows}
+        rows = database.execute("SELECT route FROM unsettled").fetchall()
+        self._unsettled = [_route(json.loads(text)) for (text,) in rows]
+
+    def _take_over(self, older: Path) -> None:
+        """Homes from before had one file for all."""
+        text = disk.read(older)
+        if not text:
+            return
+        with _readable(older):
+            body = json.loads(text)[_FORMAT]
+            acknowledged = {name: _route(one) for name, one in body["acknowledged"].items()}
+            unsettled = [_route(one) for one in body["unsettled"]]
+        self.settle(acknowledged)
+        for route in unsettled:
+            self.begin({route.endpoint: route})
+        older.unlink()
 
 
-@lru_cache(maxsize=1000)  # most routes stay the same from one save to the next
-def _plain(route: Route) -> dict[str, Any]:
-    return asdict(route)
+def _open(path: Path) -> sqlite3.Connection:
+    with _readable(path):
+        database = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+        try:
+            path.chmod(0o600)
+            database.executescript(_PRAGMAS + _SCHEMA)
+        except BaseException:
+            database.close()
+            raise
+        return database
 
 
-def _parse(path: Path, text: str) -> tuple[dict[str, Route], list[Route]]:
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        body = json.loads(text)[_FORMAT]
-        acknowledged = {name: _route(value) for name, value in body["acknowledged"].items()}
-        return acknowledged, [_route(value) for value in body["unsettled"]]
-    except (ValueError, KeyError, TypeError) as error:
+        yield
+    except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
         raise Fatal(
             f"the gateway's record of routes cannot be read: {error!r}",
             code="GatewayRecordUnreadable",
             where=str(path),
             fix="move the file away and start again; routes are then published anew",
         ) from None
+
+
+def _text(route: Route) -> str:
+    return json.dumps(asdict(route))
 
 
 def _route(value: dict[str, Any]) -> Route:

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from verdazul.core.trust import Trust
 from verdazul.gateway import disk
 from verdazul.gateway.admin import Unanswered
 from verdazul.gateway.admins import Admins
-from verdazul.gateway.snapshot import Discovery, Snapshot, clusters_in, passage, signers
+from verdazul.gateway.snapshot import (
+    Discovery,
+    Snapshot,
+    clusters_after,
+    clusters_in,
+    passage,
+    signers,
+)
 from verdazul.gateway.tls import secret_path
 from verdazul.model.errors import Retryable
 
@@ -34,18 +41,23 @@ class Rejected(Exception):
         self.restored = False
 
 
-@dataclass(frozen=True, slots=True)
+Before = Mapping[str, Discovery | None]
+
+
+@dataclass(slots=True)
 class Publisher:
-    """Writes below `home`/gateway; not for concurrent use."""
+    """Writes below `home`/gateway, where nobody else does; not for concurrent use."""
 
     home: Path
     admin: Admins
     logs: tuple[Path, ...]
     timeout_seconds: float
+    _files: dict[str, Discovery] = field(default_factory=dict)  # as they lie there, by kind
+    _clusters: dict[str, str] | None = None  # those of the cds file
 
     def prepare(self, snapshot: Snapshot) -> None:
         """Write what is missing, before Envoy's first start."""
-        for file in (snapshot.cds(), snapshot.rds(), signers(Trust())):
+        for file in (*passage({}, snapshot)[:2], signers(Trust())):
             if not self._path(file.kind).exists():
                 self._write(file)
 
@@ -55,14 +67,19 @@ class Publisher:
         Raises Rejected, or Retryable when Envoy does not answer in time: then the files may be of
         either snapshot or between them, and Envoy may yet read them.
         """
-        before = {kind: disk.read(self._path(kind)) for kind in ("rds", "cds")}
-        await self._put_all(passage(clusters_in(before["cds"]), snapshot), before)
+        before = {kind: self._known(kind) for kind in ("rds", "cds")}
+        old = self._clusters
+        if old is None:
+            old = clusters_in(disk.read(self._path("cds")))
+        self._clusters = None  # until it is sure again what lies there
+        await self._put_all(passage(old, snapshot), before)
+        self._clusters = clusters_after(old, snapshot)
 
     async def put_alone(self, file: Discovery) -> None:
         """One file that no other refers to (a secret, trusted signers): as `put_in_force`."""
-        await self._put_all((file,), {file.kind: disk.read(self._path(file.kind))})
+        await self._put_all((file,), {file.kind: self._known(file.kind)})
 
-    async def _put_all(self, files: Iterable[Discovery], before: dict[str, str]) -> None:
+    async def _put_all(self, files: Iterable[Discovery], before: Before) -> None:
         try:
             async with asyncio.timeout(self.timeout_seconds):
                 for file in files:
@@ -82,7 +99,7 @@ class Publisher:
 
     async def put(self, file: Discovery) -> None:
         """Return once Envoy has acknowledged this file. Raises Rejected; waits for ever."""
-        if disk.read(self._path(file.kind)) == file.text and await self._is_in_force(file):
+        if self._known(file.kind) == file and await self._is_in_force(file):
             return
         refused = await self._rejections(file.kind)
         marks = [disk.mark(log) for log in self.logs]
@@ -120,20 +137,31 @@ class Publisher:
                 break
         return "Envoy gave no reason in its log"
 
-    async def _restore(self, before: dict[str, str]) -> bool:
+    async def _restore(self, before: Before) -> bool:
         """Routes first: the clusters they need are still there."""
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                for kind, text in before.items():
-                    if text:
-                        await self.put(Discovery.read(kind, text))
+                for file in before.values():
+                    if file:
+                        await self.put(file)
         except (TimeoutError, Rejected):
             return False
         return True
 
     def _write(self, file: Discovery) -> None:
         staging = self.home / "gateway" / "new"
+        self._files.pop(file.kind, None)
         disk.replace(self._path(file.kind), file.text, staging=staging)
+        self._files[file.kind] = file
+
+    def _known(self, kind: str) -> Discovery | None:
+        """The file as it lies there; None when there is none that says its version."""
+        if kind not in self._files:
+            file = Discovery.read(kind, disk.read(self._path(kind)))
+            if file is None:
+                return None
+            self._files[kind] = file
+        return self._files[kind]
 
     def _path(self, kind: str) -> Path:
         if kind.startswith("sds."):

@@ -12,7 +12,8 @@ A request that names no deployment may be copied to the mirror's target; one tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,28 +32,36 @@ ROUTES = "endpoints"  # the name of the only route configuration
 # whose answer (408) would otherwise race with the instance's own (500, hence 424).
 LEEWAY_MS = 500
 _MARGIN_MS = 10_000  # in which the activator should have ended what is over its time
+_TREE = "(tree)"
 _ANY_PATH: Json = {"prefix": "/"}
 _TYPE = "type.googleapis.com/"
 
 
-def route_configuration(routes: Iterable[Route]) -> Json:
-    """All endpoints, found by matching.py, and the routes of each."""
-    ordered = sorted(routes, key=lambda route: route.endpoint.lower())
-    endpoints = [
-        matching.Endpoint(
-            route.endpoint,
-            endpoint_routes(route),
-            route.host,
-            endpoint_routes(route, base=False) if route.host else [],
-        )
-        for route in ordered
-    ]
-    tree = matching.matcher(endpoints, nowhere=_no_such_endpoint(), control=_control_route())
-    return {
-        "@type": _TYPE + "envoy.config.route.v3.RouteConfiguration",
-        "name": ROUTES,
-        "virtual_hosts": [{"name": "all", "domains": ["*"], "matcher": tree}],
-    }
+def by_path(route: Route) -> Json:
+    """Requests that name the endpoint by path, and where they go."""
+    return matching.by_path(route.endpoint, endpoint_routes(route))
+
+
+def by_host(route: Route) -> Json:
+    """Requests to the endpoint's own host name, and where they go."""
+    return matching.by_host(route.host, endpoint_routes(route, base=False))
+
+
+def route_configuration(paths: Mapping[str, str], hosts: Sequence[str]) -> str:
+    """All endpoints, as JSON text; found by matching.py.
+
+    `paths` has the text of `by_path` for every endpoint, `hosts` those of `by_host`.
+    """
+    tree = matching.matcher(paths, hosts, nowhere=_no_such_endpoint(), control=_control_route())
+    head = json.dumps(
+        {
+            "@type": _TYPE + "envoy.config.route.v3.RouteConfiguration",
+            "name": ROUTES,
+            "virtual_hosts": [{"name": "all", "domains": ["*"], "matcher": _TREE}],
+        },
+        separators=(",", ":"),
+    )
+    return head.replace(f'"{_TREE}"', tree)
 
 
 def endpoint_routes(route: Route, *, base: bool = True) -> list[Json]:
