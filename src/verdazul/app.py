@@ -15,6 +15,7 @@ import signal
 import socket
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -46,6 +47,7 @@ from verdazul.gateway.tls import tls_of
 from verdazul.home import Address, Home
 from verdazul.identity.issuers import FileIssuers
 from verdazul.model.names import endpoint_host
+from verdazul.ports import Clock, Compute, Environments
 from verdazul.report import report
 from verdazul.secrets.sealed import SealedSecrets, new_key
 from verdazul.secrets.signing import FileSigner
@@ -80,8 +82,38 @@ class Listen:
     port: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What instances are made of: benchmarks measure the rest of us without their processes."""
+
+    environments: Callable[[Settings], AbstractAsyncContextManager[Environments]]
+    compute: Callable[[Settings, Clock], AbstractAsyncContextManager[Compute]]
+
+
+def _environments(settings: Settings) -> UvEnvironments:
+    return UvEnvironments(settings.home, kept=settings.environments_kept)
+
+
+def _compute(settings: Settings, clock: Clock) -> ProcessCompute:
+    return ProcessCompute(
+        settings.home,
+        clock=clock,
+        workspace=settings.workspace,
+        log_bytes=settings.log_file_bytes,
+        log_files=settings.log_files,
+    )
+
+
+THIS_MACHINE = Machine(_environments, _compute)
+
+
 async def serve(
-    settings: Settings, listen: Listen, *, say: Say, on_ready: Callable[[Address], None]
+    settings: Settings,
+    listen: Listen,
+    *,
+    say: Say,
+    on_ready: Callable[[Address], None],
+    machine: Machine = THIS_MACHINE,
 ) -> None:
     """Run until SIGTERM or SIGINT, then stop everything.
 
@@ -92,7 +124,7 @@ async def serve(
     home.prepare()
     lock = home.lock()
     try:
-        await _serve(settings, home, listen, say=say, on_ready=on_ready)
+        await _serve(settings, home, listen, machine, say=say, on_ready=on_ready)
     finally:
         os.close(lock)
 
@@ -101,6 +133,7 @@ async def _serve(
     settings: Settings,
     home: Home,
     listen: Listen,
+    machine: Machine,
     *,
     say: Say,
     on_ready: Callable[[Address], None],
@@ -109,7 +142,7 @@ async def _serve(
     address = home.choose_address(listen.host, listen.port, is_plain=settings.plain_http == "yes")
     me = processes.record_of(os.getpid())
     async with contextlib.AsyncExitStack() as stack:
-        world, loop, gateway = await _open(settings, home, address, stack, say)
+        world, loop, gateway = await _open(settings, home, address, machine, stack=stack, say=say)
         links = Links(settings, address.url)
         api = Api(
             world,
@@ -141,6 +174,8 @@ async def _open(
     settings: Settings,
     home: Home,
     address: Address,
+    machine: Machine,
+    *,
     stack: contextlib.AsyncExitStack,
     say: Say,
 ) -> tuple[World, Loop, EnvoyDataPlane]:
@@ -157,18 +192,8 @@ async def _open(
     blobs = FolderBlobs(home.path, uploads, clock=clock)
     blobs.start()
     artifacts = FolderArtifacts(home.path, kept=settings.artifacts_kept)
-    environments = await stack.enter_async_context(
-        UvEnvironments(home.path, kept=settings.environments_kept)
-    )
-    compute = await stack.enter_async_context(
-        ProcessCompute(
-            home.path,
-            clock=clock,
-            workspace=settings.workspace,
-            log_bytes=settings.log_file_bytes,
-            log_files=settings.log_files,
-        )
-    )
+    environments = await stack.enter_async_context(machine.environments(settings))
+    compute = await stack.enter_async_context(machine.compute(settings, clock))
     say(f"starting the gateway on {address.url}")
     gateway = await stack.enter_async_context(_gateway(settings, home, address))
     loop = Loop(
@@ -291,7 +316,7 @@ class _Server(uvicorn.Server):
 
 async def _wake_all(world: World) -> None:
     """Look at everything that is declared, runs or is routed to: leftovers are cleaned up."""
-    declared = {record.name for record in await world.store.endpoints()}
+    declared = frozenset(await world.store.endpoint_names())
     for name in declared | await world.compute.endpoints() | world.gateway.endpoints():
         world.wake(name)
 

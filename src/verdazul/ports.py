@@ -19,6 +19,7 @@ from verdazul.core.records import (
     AssetKey,
     DeploymentState,
     EndpointRecord,
+    EndpointState,
     Item,
     Operation,
 )
@@ -59,7 +60,14 @@ class Store(Protocol):
         something that another operation holds (code OperationInProgress).
         """
 
-    async def endpoints(self) -> tuple[EndpointRecord, ...]: ...
+    async def endpoints(
+        self, *, skip: int = 0, most: int | None = None
+    ) -> tuple[EndpointState, ...]:
+        """All of them with their deployments, or a part, by name."""
+
+    async def endpoint_names(self) -> tuple[str, ...]: ...
+
+    async def count_endpoints(self) -> int: ...
 
     async def endpoint(self, name: str) -> EndpointRecord | None: ...
 
@@ -84,8 +92,8 @@ class Store(Protocol):
     async def assets(self, kind: str, *, name: str = "", tree_hash: str = "") -> tuple[Asset, ...]:
         """Assets of a kind, newest first, by name or by the client's tree hash."""
 
-    async def role_assignments(self) -> tuple[RoleAssignment, ...]:
-        """All of them, oldest first."""
+    async def role_assignments(self, *, at: str | None = None) -> tuple[RoleAssignment, ...]:
+        """All of them, or those that hold at an endpoint ("": the workspace); oldest first."""
 
     async def item(self, kind: str, name: str) -> Item | None: ...
 

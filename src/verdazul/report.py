@@ -11,10 +11,9 @@ from verdazul import __version__
 from verdazul.api.arm import Links
 from verdazul.api.resources import deployment_state_of, iso, scoring_base, state_of
 from verdazul.compute import limits
-from verdazul.control.endpoints import EndpointView, list_endpoints
 from verdazul.control.world import World
 from verdazul.core.instance import Instance
-from verdazul.core.records import DeploymentState
+from verdazul.core.records import DeploymentState, EndpointState
 from verdazul.core.route import weight_of
 from verdazul.home import Home
 from verdazul.model.errors import Problem
@@ -52,7 +51,7 @@ class Gateway(Protocol):
 
 async def report(world: World, links: Links, home: Home, gateway: Gateway) -> dict[str, Any]:
     """The whole picture, JSON-ready."""
-    views = await list_endpoints(world)
+    states = await world.store.endpoints()
     problem = await asyncio.to_thread(home.problem)
     return {
         "address": links.address,
@@ -68,7 +67,7 @@ async def report(world: World, links: Links, home: Home, gateway: Gateway) -> di
             "problems": [problem.to_arm() for problem in gateway.problems],
         },
         "limits": limits.enforced(),
-        "endpoints": [await _endpoint(world, links, view) for view in views],
+        "endpoints": [await _endpoint(world, links, state) for state in states],
     }
 
 
@@ -81,7 +80,7 @@ def _process(number: int, one: GatewayProcess) -> dict[str, Any]:
     }
 
 
-async def _endpoint(world: World, links: Links, view: EndpointView) -> dict[str, Any]:
+async def _endpoint(world: World, links: Links, view: EndpointState) -> dict[str, Any]:
     name = view.record.name
     instances = await world.compute.observe(name)
     conditions = view.status.conditions if view.status else ()
@@ -99,7 +98,7 @@ async def _endpoint(world: World, links: Links, view: EndpointView) -> dict[str,
 
 
 def _deployment(
-    view: EndpointView, state: DeploymentState, instances: tuple[Instance, ...]
+    view: EndpointState, state: DeploymentState, instances: tuple[Instance, ...]
 ) -> dict[str, Any]:
     record = state.record
     mine = [i for i in instances if same_name(i.id.deployment, record.name)]

@@ -39,6 +39,10 @@ class Settings:
         default="",
         metadata={"doc": "where endpoints have host names (NAME.LOCATION.inference.DOMAIN)"},
     )
+    endpoints: int = field(
+        default=100,
+        metadata={"least": 0, "doc": "endpoints that may be declared; 100 is Azure's limit"},
+    )
     requests_per_second: int = field(
         default=500,
         metadata={"least": 0, "doc": "requests an endpoint takes in a second; 0: no limit"},

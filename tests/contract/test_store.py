@@ -166,6 +166,28 @@ def test_endpoints_and_deployments_come_by_name(ask: Ask) -> None:
     ask(story)
 
 
+def test_a_part_of_the_endpoints_comes_with_their_status_and_deployments(ask: Ask) -> None:
+    async def story(store: Store) -> None:
+        names = ["alpha", "Beta", "gamma", "Zeta"]
+        for name in names:
+            await store.commit(PutEndpoint(endpoint(name), None), RememberEndpoint(name, STATUS))
+            await store.commit(PutDeployment(deployment(f"in-{name}", name), None))
+        await store.commit(PutEndpoint(endpoint("zz1"), None))
+
+        for skip in range(7):
+            part = await store.endpoints(skip=skip, most=2)
+            assert [one.name for one in part] == [*names, "zz1"][skip : skip + 2]
+        assert await store.endpoint_names() == (*names, "zz1")
+        assert await store.count_endpoints() == 5
+        *first, last = await store.endpoints()
+        for one in first:
+            assert one.status == STATUS
+            assert one.deployments == await store.deployments(one.name)
+        assert (last.status, last.deployments) == (None, ())
+
+    ask(story)
+
+
 # -- compare and swap
 
 

@@ -335,6 +335,18 @@ def test_roles_are_given_replaced_and_taken_oldest_first(ask: Ask) -> None:
     ask(story)
 
 
+def test_roles_that_hold_at_an_endpoint_are_its_own_and_the_workspaces(ask: Ask) -> None:
+    async def story(store: Store) -> None:
+        places = {"1": "Credit", "2": "", "3": "credit2"}
+        given = [role_assignment(id_, endpoint=place) for id_, place in places.items()]
+        await store.commit(*map(PutRoleAssignment, given))
+
+        assert {a.id for a in await store.role_assignments(at="CREDIT")} == {"1", "2"}
+        assert {a.id for a in await store.role_assignments(at="")} == {"2"}
+
+    ask(story)
+
+
 def test_roles_at_an_endpoint_go_with_it_and_others_stay(ask: Ask) -> None:
     async def story(store: Store) -> None:
         await declared(store)

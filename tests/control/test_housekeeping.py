@@ -19,7 +19,7 @@ from verdazul.control.housekeeping import tidy, users
 from verdazul.core.blobs import DEFAULT_CONTAINER, Place
 from verdazul.core.changes import PutAsset
 from verdazul.core.environment import Built, Missing, Recipe
-from verdazul.core.records import AssetKey, EndpointRecord
+from verdazul.core.records import AssetKey, EndpointState
 from verdazul.environments.fake import FakeEnvironments
 from verdazul.model.errors import Fatal
 from verdazul.settings import Settings
@@ -233,12 +233,14 @@ class OutOfOrder(MemoryStore):
         self.asked = 0
         self.asked_again = asyncio.Event()
 
-    async def endpoints(self) -> tuple[EndpointRecord, ...]:
+    async def endpoints(
+        self, *, skip: int = 0, most: int | None = None
+    ) -> tuple[EndpointState, ...]:
         self.asked += 1
         if self.asked == 1:
             raise Fatal("the database cannot be read or written: disk I/O error")
         self.asked_again.set()
-        return await super().endpoints()
+        return await super().endpoints(skip=skip, most=most)
 
 
 async def goes_on(work: Coroutine[None, None, None], again: asyncio.Event) -> bool:

@@ -104,6 +104,16 @@ def test_pages_together_are_the_whole_list(count: int, most: int) -> None:
     assert seen == things
 
 
+@given(st.integers(0, 12), st.integers(0, 14), st.none() | st.integers(0, 12), st.integers(1, 5))
+def test_a_page_is_the_same_from_no_more_than_it_needs(
+    count: int, skip: int, top: int | None, most: int
+) -> None:
+    page, things = Page(skip, top), list(range(count))
+    read = things[skip:][: page.needed(most)]
+
+    assert page.cut(read, most=most, begin=skip) == page.cut(things, most=most)
+
+
 def test_who_says_how_many_gets_so_many_and_no_more() -> None:
     things = list(range(9))
 

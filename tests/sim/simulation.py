@@ -346,8 +346,8 @@ class Simulation:
         declared = {record.name for record in await store.endpoints()}
         assert gateway.endpoints() == declared
         assert await self.bench.compute.endpoints() <= declared
-        for record in await store.endpoints():
-            await self._check_endpoint(record)
+        for endpoint in await store.endpoints():
+            await self._check_endpoint(endpoint.record)
 
     async def _check_endpoint(self, record: EndpointRecord) -> None:
         assert not record.deleting

@@ -248,14 +248,14 @@ class Links:
         headers = self.headers(accepted, resource["id"]) | {"ETag": f'"{generation}"'}
         return JSONResponse(resource, 201 if accepted.created else 200, headers)
 
-    def page(self, request: Request, things: Sequence[dict[str, Any]]) -> Response:
-        """The part of a list that is asked for, and where the next one is."""
-        asked = request.query_params
-        page = Page(_count("$skip", asked.get("$skip")) or 0, _count("$top", asked.get("$top")))
-        part, following = page.cut(things, most=PAGE_SIZE)
+    def page(
+        self, request: Request, things: Sequence[dict[str, Any]], *, begin: int = 0
+    ) -> Response:
+        """The part of a list that is asked for, and where the next one is; as `Page.cut`."""
+        part, following = asked_page(request).cut(things, most=PAGE_SIZE, begin=begin)
         body: dict[str, Any] = {"value": list(part)}
         if following is not None:
-            words = {**asked, "$skip": str(following)}
+            words = {**request.query_params, "$skip": str(following)}
             body["nextLink"] = f"{self.address}{quote(request.url.path)}?{urlencode(words)}"
         return JSONResponse(body)
 
@@ -270,6 +270,12 @@ class Links:
         # What is deleted cannot be read at the end, so the result has a place of its own.
         result = operation_path(self.settings, accepted.operation.id, kind="mfeOperationResults")
         return Response(status_code=202, headers=self.headers(accepted, result))
+
+
+def asked_page(request: Request) -> Page:
+    """Which part of a list a caller wants."""
+    asked = request.query_params
+    return Page(_count("$skip", asked.get("$skip")) or 0, _count("$top", asked.get("$top")))
 
 
 def _count(name: str, text: str | None) -> int | None:

@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from verdazul.api.arm import PROVIDER, Links, Rule
-from verdazul.control.endpoints import ENDPOINTS_LIMIT
 from verdazul.control.world import World
 from verdazul.core.usage import Usage, cores_by_family
 from verdazul.model.errors import NotFound
@@ -65,12 +64,9 @@ class CapacityRoutes:
 
     async def _used(self) -> list[Usage]:
         endpoints = await self.world.store.endpoints()
-        declared = [
-            state.record
-            for endpoint in endpoints
-            for state in await self.world.store.deployments(endpoint.name)
-        ]
-        count = Usage("onlineEndpoints", "Online endpoints", len(endpoints), ENDPOINTS_LIMIT)
+        declared = [state.record for endpoint in endpoints for state in endpoint.deployments]
+        most = self.world.settings.endpoints
+        count = Usage("onlineEndpoints", "Online endpoints", len(endpoints), most)
         return [count, *cores_by_family(declared)]
 
     def _usage(self, one: Usage) -> dict[str, Any]:

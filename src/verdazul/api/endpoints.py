@@ -9,7 +9,16 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from verdazul.api.arm import Links, Rule, found, json_body, merged, precondition
+from verdazul.api.arm import (
+    PAGE_SIZE,
+    Links,
+    Rule,
+    asked_page,
+    found,
+    json_body,
+    merged,
+    precondition,
+)
 from verdazul.api.bodies import REGENERATE_KEYS, refuse_unknown
 from verdazul.api.resources import endpoint_resource
 from verdazul.control import credentials, endpoints, pausing
@@ -47,8 +56,10 @@ class EndpointRoutes:
     async def list(self, request: Request, values: Values) -> Response:
         """GET of the collection."""
         del values
-        views = await endpoints.list_endpoints(self.world)
-        return self.links.page(request, [endpoint_resource(self.links, view) for view in views])
+        page = asked_page(request)
+        states = await self.world.store.endpoints(skip=page.skip, most=page.needed(PAGE_SIZE))
+        resources = [endpoint_resource(self.links, state) for state in states]
+        return self.links.page(request, resources, begin=page.skip)
 
     async def get(self, request: Request, values: Values) -> Response:
         """GET of one."""

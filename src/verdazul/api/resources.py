@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 from verdazul.api.arm import Links, operation_path, workspace_path
 from verdazul.api.discovery import ACCOUNT
-from verdazul.control.endpoints import EndpointView
 from verdazul.core.records import (
     Asset,
     DeploymentState,
     EndpointRecord,
+    EndpointState,
     Operation,
     OperationState,
 )
@@ -77,7 +77,7 @@ def scoring_base(links: Links, name: str) -> str:
     return f"{links.address}{endpoint_path(name)}"
 
 
-def endpoint_resource(links: Links, view: EndpointView) -> dict[str, Any]:
+def endpoint_resource(links: Links, view: EndpointState) -> dict[str, Any]:
     """An endpoint as GET shows it. Traffic names every deployment, as Azure fills it."""
     record = view.record
     resource: dict[str, Any] = endpoint_to_arm(record.spec, location=links.settings.location)

@@ -164,14 +164,20 @@ class Folder:
         shutil.rmtree(leaving, ignore_errors=True)
 
 
-def folders(home: Path) -> tuple[Folder, ...]:
-    """All instances on disk, ordered by id; what is not an instance's folder is left alone."""
+def folders(home: Path, *, endpoint: str = "") -> tuple[Folder, ...]:
+    """Instances on disk (of one endpoint), by id; what is not an instance's folder is left alone.
+
+    Of the others no more than the names are read: there may be thousands, and each endpoint is
+    looked at every few seconds.
+    """
     try:
-        names = [path.name for path in (home / "instances").iterdir()]
+        names = os.listdir(home / "instances")  # noqa: PTH208 - makes no object for each
     except FileNotFoundError:
         return ()
     found = []
     for name in names:
+        if endpoint and not name.startswith(f"{endpoint}."):
+            continue
         with contextlib.suppress(ValueError):
             found.append(Folder(home, InstanceId.parse(name)))
     return tuple(sorted((f for f in found if f.exists()), key=lambda f: f.id))

@@ -107,7 +107,7 @@ class ProcessCompute:
         self._listeners.append(listener)
 
     async def observe(self, endpoint: str) -> tuple[Instance, ...]:
-        mine = (f for f in folders(self._home) if f.id.endpoint == endpoint)
+        mine = folders(self._home, endpoint=endpoint)
         return tuple(seen for folder in mine if (seen := phases.observe(folder)))
 
     async def endpoints(self) -> frozenset[str]:
@@ -147,8 +147,8 @@ class ProcessCompute:
     async def logs(self, endpoint: str, deployment: str, *, tail: int) -> str:
         mine = [
             (not folder.marker("exit"), self._last_sign(folder), folder.log)
-            for folder in folders(self._home)
-            if (folder.id.endpoint, folder.id.deployment) == (endpoint, deployment)
+            for folder in folders(self._home, endpoint=endpoint)
+            if folder.id.deployment == deployment
         ]
         log = max(mine)[2] if mine else logs.newest_kept(self._home, endpoint, deployment)
         return "\n".join(logs.tail(log, tail)) if log else ""

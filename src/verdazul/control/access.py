@@ -116,7 +116,10 @@ def _unchanged(known: RoleAssignment, wanted: RoleAssignment) -> RoleAssignment:
 
 async def _wake(world: World, endpoint: str) -> None:
     """The gateway lets people in by their roles."""
-    for record in await world.store.endpoints():
-        is_there = not endpoint or same_name(record.name, endpoint)
-        if is_there and record.spec.auth_mode is AuthMode.AAD_TOKEN:
+    if endpoint:
+        concerned = [await world.store.endpoint(endpoint)]
+    else:
+        concerned = [one.record for one in await world.store.endpoints()]
+    for record in concerned:
+        if record and record.spec.auth_mode is AuthMode.AAD_TOKEN:
             world.wake(record.name)

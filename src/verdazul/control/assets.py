@@ -210,7 +210,7 @@ async def _users(world: World, asset: Asset) -> list[str]:
     """Deployments made from it, as endpoint/deployment."""
     found = []
     for endpoint in await world.store.endpoints():
-        for state in await world.store.deployments(endpoint.name):
+        for state in endpoint.deployments:
             bundles = (state.record.bundle, state.memory.last_good)
             if any(bundle and _is_made_from(bundle, asset) for bundle in bundles):
                 found.append(f"{endpoint.name}/{state.record.name}")

@@ -20,6 +20,7 @@ from verdazul.core.keys import digest
 from verdazul.core.records import (
     DeploymentState,
     EndpointRecord,
+    EndpointState,
     Operation,
     OperationKind,
     OperationState,
@@ -27,21 +28,8 @@ from verdazul.core.records import (
 from verdazul.model.endpoint import EndpointSpec
 from verdazul.model.errors import Conflict, NotFound, PreconditionFailed, UserError
 from verdazul.model.events import Event, Severity
-from verdazul.model.status import Status
 from verdazul.model.supported import refuse_unsupported
 from verdazul.model.traffic import check_mirror, check_traffic
-
-ENDPOINTS_LIMIT = 100
-"""Azure's limit of endpoints in a subscription and region."""
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointView:
-    """An endpoint with all that a reader may want to know of it."""
-
-    record: EndpointRecord
-    status: Status | None
-    deployments: tuple[DeploymentState, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +82,13 @@ async def put_endpoint(
 
 
 async def _create(world: World, spec: EndpointSpec) -> Accepted:
-    if len(await world.store.endpoints()) >= ENDPOINTS_LIMIT:
+    limit = world.settings.endpoints
+    if await world.store.count_endpoints() >= limit:
         raise UserError(
-            f"there are {ENDPOINTS_LIMIT} endpoints; that is the limit",
+            f"there are {limit} endpoints; that is the limit",
             code="OutOfQuota",
-            fix="delete an endpoint that is not needed any more",
+            fix="delete an endpoint that is not needed any more, or start Verdazul with a higher "
+            "VERDAZUL_ENDPOINTS",
         )
     check_traffic(spec.traffic, (), endpoint=spec.name)
     check_mirror(spec.mirror_traffic, (), endpoint=spec.name)
@@ -135,15 +125,14 @@ async def _update(world: World, known: EndpointRecord, spec: EndpointSpec) -> Ac
     return await declare(world, record, known.generation, OperationKind.UPDATE, said)
 
 
-async def get_endpoint(world: World, name: str) -> EndpointView:
+async def get_endpoint(world: World, name: str) -> EndpointState:
     """Raise NotFound when there is none."""
     record = await existing_endpoint(world, name)
-    return await _view(world, record)
-
-
-async def list_endpoints(world: World) -> tuple[EndpointView, ...]:
-    """All endpoints, by name."""
-    return tuple([await _view(world, record) for record in await world.store.endpoints()])
+    return EndpointState(
+        record,
+        await world.store.endpoint_status(record.name),
+        await world.store.deployments(record.name),
+    )
 
 
 async def delete_endpoint(world: World, name: str) -> Accepted | None:
@@ -235,14 +224,6 @@ async def declare(
     )
     world.wake(record.name)
     return Accepted(operation, created=expected is None)
-
-
-async def _view(world: World, record: EndpointRecord) -> EndpointView:
-    return EndpointView(
-        record,
-        await world.store.endpoint_status(record.name),
-        await world.store.deployments(record.name),
-    )
 
 
 async def _open_deletion(world: World, record: EndpointRecord) -> Operation:

@@ -43,12 +43,11 @@ async def tidy(world: World) -> None:
 
 async def users(world: World, recipe: Recipe) -> tuple[str, ...]:
     """Names of endpoints with a deployment made from this recipe."""
-    names = []
-    for endpoint in await world.store.endpoints():
-        states = await world.store.deployments(endpoint.name)
-        if any(recipe == bundle.recipe for state in states for bundle in _of(state)):
-            names.append(endpoint.name)
-    return tuple(names)
+    return tuple(
+        endpoint.name
+        for endpoint in await world.store.endpoints()
+        if any(recipe == bundle.recipe for state in endpoint.deployments for bundle in _of(state))
+    )
 
 
 async def _referred_to(world: World) -> frozenset[str]:
@@ -65,11 +64,10 @@ def _idle(unused: Iterable[Asset], kept: int) -> list[Asset]:
 
 async def _bundles(world: World) -> tuple[Bundle, ...]:
     """Every bundle that is declared, or that last served in full."""
-    bundles: list[Bundle] = []
-    for endpoint in await world.store.endpoints():
-        for state in await world.store.deployments(endpoint.name):
-            bundles += _of(state)
-    return tuple(bundles)
+    endpoints = await world.store.endpoints()
+    return tuple(
+        bundle for endpoint in endpoints for state in endpoint.deployments for bundle in _of(state)
+    )
 
 
 def _of(state: DeploymentState) -> list[Bundle]:

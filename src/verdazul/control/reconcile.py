@@ -112,7 +112,7 @@ async def _route(
     instances: tuple[Instance, ...],
 ) -> Route | None:
     is_by_role = endpoint.spec.auth_mode is AuthMode.AAD_TOKEN
-    assignments = await world.store.role_assignments() if is_by_role else ()
+    assignments = await world.store.role_assignments(at=endpoint.name) if is_by_role else ()
     declared, hold = (state.record for state in deployments), hold_of(world.settings)
     around = surroundings(world.settings)
     return route(endpoint, declared, instances, assignments, hold=hold, around=around)

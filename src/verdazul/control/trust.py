@@ -63,6 +63,6 @@ async def _wake_whom_it_concerns(world: World) -> None:
     """Endpoints that identities open say in their status what is wrong with the issuers."""
     for problem in world.issuers.problems():
         _log.warning("issuer problem why=%s", problem.message)
-    for record in await world.store.endpoints():
-        if record.spec.auth_mode is AuthMode.AAD_TOKEN:
-            world.wake(record.name)
+    for endpoint in await world.store.endpoints():
+        if endpoint.record.spec.auth_mode is AuthMode.AAD_TOKEN:
+            world.wake(endpoint.name)

@@ -163,3 +163,17 @@ class DeploymentState:
     record: DeploymentRecord
     status: Status | None
     memory: Memory
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointState:
+    """An endpoint with all that is known of it; deployments by name."""
+
+    record: EndpointRecord
+    status: Status | None
+    deployments: tuple[DeploymentState, ...]
+
+    @property
+    def name(self) -> str:
+        """As its creator spelled it."""
+        return self.record.name

@@ -101,12 +101,24 @@ class Page:
     skip: int = 0
     top: int | None = None
 
-    def cut(self, things: Sequence[T], *, most: int) -> tuple[Sequence[T], int | None]:
-        """The part, and where the next page begins. Who says how many gets no next page."""
-        size = most if self.top is None else min(self.top, most)
-        end = self.skip + size
+    def cut(
+        self, things: Sequence[T], *, most: int, begin: int = 0
+    ) -> tuple[Sequence[T], int | None]:
+        """The part, and where the next page begins. Who says how many gets no next page.
+
+        `things` are those from number `begin` on, as far as `needed` at least.
+        """
+        end = self.skip + self._size(most)
         is_whole = self.top is not None and self.top <= most
-        return things[self.skip : end], None if is_whole or end >= len(things) else end
+        is_last = is_whole or end >= begin + len(things)
+        return things[self.skip - begin : end - begin], None if is_last else end
+
+    def needed(self, most: int) -> int:
+        """How many from `skip` on tell all that there is to say: one more than are shown."""
+        return self._size(most) + 1
+
+    def _size(self, most: int) -> int:
+        return most if self.top is None else min(self.top, most)
 
 
 def _said(asset: Asset) -> Mapping[str, object]:

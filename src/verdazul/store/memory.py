@@ -30,6 +30,7 @@ from verdazul.core.records import (
     AssetKey,
     DeploymentState,
     EndpointRecord,
+    EndpointState,
     Item,
     Memory,
     Operation,
@@ -77,8 +78,21 @@ class MemoryStore:
             _apply(draft, change)
         self._tables = draft
 
-    async def endpoints(self) -> tuple[EndpointRecord, ...]:
-        return tuple(record for _, record in sorted(self._tables.endpoints.items()))
+    async def endpoints(
+        self, *, skip: int = 0, most: int | None = None
+    ) -> tuple[EndpointState, ...]:
+        keys = sorted(self._tables.endpoints)[skip:][:most]
+        return tuple([await self._endpoint_state(key) for key in keys])
+
+    async def _endpoint_state(self, key: str) -> EndpointState:
+        record, status = self._tables.endpoints[key], self._tables.statuses.get(key)
+        return EndpointState(record, status, await self.deployments(key))
+
+    async def endpoint_names(self) -> tuple[str, ...]:
+        return tuple(record.name for _, record in sorted(self._tables.endpoints.items()))
+
+    async def count_endpoints(self) -> int:
+        return len(self._tables.endpoints)
 
     async def endpoint(self, name: str) -> EndpointRecord | None:
         return self._tables.endpoints.get(name.lower())
@@ -125,8 +139,9 @@ class MemoryStore:
         found.reverse()
         return tuple(sorted(found, key=lambda asset: asset.created_at, reverse=True))
 
-    async def role_assignments(self) -> tuple[RoleAssignment, ...]:
-        return tuple(sorted(self._tables.roles.values(), key=lambda a: (a.created_at, a.id)))
+    async def role_assignments(self, *, at: str | None = None) -> tuple[RoleAssignment, ...]:
+        known = sorted(self._tables.roles.values(), key=lambda a: (a.created_at, a.id))
+        return tuple(a for a in known if at is None or a.endpoint.lower() in {"", at.lower()})
 
     async def item(self, kind: str, name: str) -> Item | None:
         return self._tables.items.get((kind, name.lower()))

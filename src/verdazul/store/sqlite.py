@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, assert_never
 
-from verdazul.core.access import RoleAssignment
 from verdazul.core.changes import (
     AddEvent,
     BeginOperation,
@@ -35,26 +33,20 @@ from verdazul.core.changes import (
 )
 from verdazul.core.records import (
     Asset,
-    AssetKey,
-    DeploymentRecord,
-    DeploymentState,
-    EndpointRecord,
-    Item,
     Memory,
     Operation,
-    OperationState,
 )
 from verdazul.model.events import Event
-from verdazul.model.status import Status
 from verdazul.store import conflicts
-from verdazul.store.codec import dump, load, load_optional
-from verdazul.store.file import connect, unusable
+from verdazul.store.codec import dump, load
+from verdazul.store.file import connect
+from verdazul.store.reading import SqliteReads
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
 
-class SqliteStore:
+class SqliteStore(SqliteReads):
     """Open with `await SqliteStore.open(path)`, end with `await close()`."""
 
     def __init__(
@@ -65,8 +57,7 @@ class SqliteStore:
         events_kept: int,
         operations_kept: int,
     ) -> None:
-        self._connection = connection
-        self._thread = thread
+        super().__init__(connection, thread)
         self._events_kept = events_kept
         self._operations_kept = operations_kept
 
@@ -91,103 +82,6 @@ class SqliteStore:
 
     async def commit(self, *changes: Change) -> None:
         await self._run(lambda: self._commit(changes))
-
-    async def endpoints(self) -> tuple[EndpointRecord, ...]:
-        rows = await self._rows("SELECT record FROM endpoints ORDER BY endpoint_key")
-        return tuple(load(EndpointRecord, row[0]) for row in rows)
-
-    async def endpoint(self, name: str) -> EndpointRecord | None:
-        rows = await self._rows("SELECT record FROM endpoints WHERE endpoint_key = ?", name.lower())
-        return load(EndpointRecord, rows[0][0]) if rows else None
-
-    async def endpoint_status(self, name: str) -> Status | None:
-        rows = await self._rows("SELECT status FROM endpoints WHERE endpoint_key = ?", name.lower())
-        return load_optional(Status, rows[0][0]) if rows else None
-
-    async def deployments(self, endpoint: str) -> tuple[DeploymentState, ...]:
-        rows = await self._rows(
-            "SELECT record, status, memory FROM deployments WHERE endpoint_key = ?"
-            " ORDER BY deployment_key",
-            endpoint.lower(),
-        )
-        return tuple(_deployment_state(row) for row in rows)
-
-    async def deployment(self, endpoint: str, name: str) -> DeploymentState | None:
-        rows = await self._rows(
-            "SELECT record, status, memory FROM deployments"
-            " WHERE endpoint_key = ? AND deployment_key = ?",
-            endpoint.lower(),
-            name.lower(),
-        )
-        return _deployment_state(rows[0]) if rows else None
-
-    async def operation(self, operation_id: str) -> Operation | None:
-        rows = await self._rows("SELECT operation FROM operations WHERE id = ?", operation_id)
-        return load(Operation, rows[0][0]) if rows else None
-
-    async def open_operations(self, endpoint: str) -> tuple[Operation, ...]:
-        rows = await self._rows(
-            "SELECT operation FROM operations WHERE endpoint_key = ? AND state = ?"
-            " ORDER BY started_at, rowid",
-            endpoint.lower(),
-            OperationState.IN_PROGRESS,
-        )
-        return tuple(load(Operation, row[0]) for row in rows)
-
-    async def events(
-        self, endpoint: str, deployment: str | None = None, *, since: float = 0.0, last: int = 200
-    ) -> tuple[Event, ...]:
-        rows = await self._rows(
-            "SELECT event FROM events WHERE endpoint_key = ?1 AND time >= ?2"
-            " AND (?3 IS NULL OR deployment_key = ?3) ORDER BY seq DESC LIMIT ?4",
-            endpoint.lower(),
-            since,
-            None if deployment is None else deployment.lower(),
-            last,
-        )
-        return tuple(load(Event, row[0]) for row in reversed(rows))
-
-    async def asset(self, key: AssetKey) -> Asset | None:
-        rows = await self._rows(
-            "SELECT asset FROM assets WHERE kind = ? AND name = ? AND version = ?",
-            key.kind,
-            key.name,
-            key.version,
-        )
-        return load(Asset, rows[0][0]) if rows else None
-
-    async def assets(self, kind: str, *, name: str = "", tree_hash: str = "") -> tuple[Asset, ...]:
-        rows = await self._rows(
-            "SELECT asset FROM assets WHERE kind = ?1 AND (?2 = '' OR name = ?2)"
-            " AND (?3 = '' OR tree_hash = ?3) ORDER BY created_at DESC, rowid DESC",
-            kind,
-            name,
-            tree_hash,
-        )
-        return tuple(load(Asset, row[0]) for row in rows)
-
-    async def role_assignments(self) -> tuple[RoleAssignment, ...]:
-        rows = await self._rows("SELECT assignment FROM role_assignments ORDER BY created_at, id")
-        return tuple(load(RoleAssignment, row[0]) for row in rows)
-
-    async def item(self, kind: str, name: str) -> Item | None:
-        rows = await self._rows(
-            "SELECT item FROM items WHERE kind = ? AND name_key = ?", kind, name.lower()
-        )
-        return load(Item, rows[0][0]) if rows else None
-
-    async def items(self, kind: str) -> tuple[Item, ...]:
-        rows = await self._rows("SELECT item FROM items WHERE kind = ? ORDER BY name_key", kind)
-        return tuple(load(Item, row[0]) for row in rows)
-
-    async def _rows(self, query: str, *values: object) -> list[Row]:
-        return await self._run(lambda: self._connection.execute(query, values).fetchall())
-
-    async def _run(self, call: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, call)
-        except sqlite3.DatabaseError as error:
-            raise unusable("the database", error) from error
 
     def _commit(self, changes: tuple[Change, ...]) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -386,13 +280,3 @@ class SqliteStore:
             asset.created_at,
             dump(asset),
         )
-
-    def _execute(self, query: str, *values: object) -> sqlite3.Cursor:
-        return self._connection.execute(query, values)
-
-
-def _deployment_state(row: Row) -> DeploymentState:
-    record, status, memory = row
-    return DeploymentState(
-        load(DeploymentRecord, record), load_optional(Status, status), load(Memory, memory)
-    )
