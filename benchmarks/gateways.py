@@ -18,11 +18,11 @@ from ssl import create_default_context
 from typing import Any, NamedTuple
 
 import envoy
+import envoys
 
 ENVOY = str(Path(envoy.__file__).parent / "_bin" / "envoy")
 START_SECONDS = 20
 PATH = "/score"
-TYPES = "type.googleapis.com/envoy.extensions."
 
 
 class Started(NamedTuple):
@@ -35,60 +35,29 @@ class Started(NamedTuple):
 @contextmanager
 def shortest_envoy(socket: Path, home: Path, folder: Path, *, port: int) -> Iterator[Started]:
     """An Envoy that ends TLS and forwards every request, and does nothing else."""
-    tls = {
-        "@type": f"{TYPES}transport_sockets.tls.v3.DownstreamTlsContext",
-        "common_tls_context": {
-            "alpn_protocols": ["h2", "http/1.1"],
-            "tls_certificates": [
-                {
-                    "certificate_chain": {"filename": str(certificate(home))},
-                    "private_key": {"filename": str(private_key(home))},
-                }
-            ],
-        },
-    }
-    router = {"@type": f"{TYPES}filters.http.router.v3.Router"}
-    everything = {"match": {"prefix": "/"}, "route": {"cluster": "instance"}}
-    manager = {
-        "@type": f"{TYPES}filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "plain",
-        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
-        "route_config": {
-            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [everything]}]
-        },
-    }
-    listener = {
-        "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
-        "filter_chains": [
-            {
-                "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": tls},
-                "filters": [
-                    {
-                        "name": "envoy.filters.network.http_connection_manager",
-                        "typed_config": manager,
-                    }
-                ],
-            }
-        ],
-    }
-    config = {"static_resources": {"listeners": [listener], "clusters": [_cluster(socket)]}}
+    config = envoys.shortest(socket, pair(home), port)
+    with _envoy(config, folder / "shortest", port) as pid:
+        yield Started(f"https://127.0.0.1:{port}{PATH}", pid)
+
+
+@contextmanager
+def envoy_with_same_duties(
+    socket: Path, home: Path, folder: Path, *, port: int, key: str
+) -> Iterator[Started]:
+    """An Envoy with the duties of ours."""
+    config = envoys.same_duties(socket, pair(home), port, key=key)
+    with _envoy(config, folder / "same", port) as pid:
+        yield Started(f"https://127.0.0.1:{port}{envoys.BASE}{PATH[1:]}", pid)
+
+
+@contextmanager
+def _envoy(config: dict[str, Any], folder: Path, port: int) -> Iterator[int]:
+    folder.mkdir()
     file = folder / "envoy.json"
     file.write_text(json.dumps(config))
     argv = [ENVOY, "-c", str(file), "--concurrency", "2", "--disable-hot-restart"]
     with _running([*argv, "--log-level", "error"], folder, port) as pid:
-        yield Started(f"https://127.0.0.1:{port}{PATH}", pid)
-
-
-def _cluster(socket: Path) -> dict[str, Any]:
-    endpoint = {"endpoint": {"address": {"pipe": {"path": str(socket)}}}}
-    return {
-        "name": "instance",
-        "type": "STATIC",
-        "load_assignment": {
-            "cluster_name": "instance",
-            "endpoints": [{"lb_endpoints": [endpoint]}],
-        },
-    }
+        yield pid
 
 
 @contextmanager
@@ -119,6 +88,11 @@ backend deployments
     )
     with _running(["haproxy", "-f", str(file), "-db", "-q"], folder, port) as pid:
         yield Started(f"https://127.0.0.1:{port}{PATH}", pid)
+
+
+def pair(home: Path) -> tuple[Path, Path]:
+    """Certificate and key."""
+    return certificate(home), private_key(home)
 
 
 def certificate(home: Path) -> Path:

@@ -96,6 +96,8 @@ class Upstream:
         elif match := re.match(r"/status/(\d+)(/shed)?$", path):
             reason = {"ms-azureml-model-error-reason": "too_many_pending_request"}
             _answer(writer, int(match[1]), b'{"own": "body"}', reason if match[2] else _LIES)
+        elif match := re.match(r"/size/(\d+)$", path):
+            _answer(writer, 200, b"x" * int(match[1]))
         elif path == "/name":
             _answer(writer, 200, self.name.encode())
         else:

@@ -156,6 +156,25 @@ def test_an_answer_over_the_limit_is_the_models_error(tmp_path: Path, method: st
     run(test())
 
 
+@pytest.mark.azure(85, 102)
+@pytest.mark.parametrize("most", [99_999, 999_999, 1_000_000, 1_572_864])
+def test_a_long_answer_is_told_to_the_byte(tmp_path: Path, most: int) -> None:
+    """The script that counts is spared short answers, by the number of their length's digits."""
+
+    async def test() -> None:
+        async with World.open(tmp_path) as world:
+            blue = await world.upstream("blue")
+            await world.plane.publish("credit", route(sized(blue.address, response=most)))
+
+            fits = await world.ask(f"/size/{most}")
+            over = await world.ask(f"/size/{most + 1}")
+
+        assert (fits.status, len(fits.body)) == (200, most)
+        assert (over.status, over.code) == (424, "ResponseTooLarge")
+
+    run(test())
+
+
 @pytest.mark.azure(84)
 def test_bandwidth_slows_all_routes_of_an_endpoint_together_and_trailers_tell_the_delay(
     tmp_path: Path,

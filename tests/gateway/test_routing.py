@@ -157,6 +157,7 @@ def test_the_instance_sees_no_key_and_only_our_own_control_headers(tmp_path: Pat
             sent = {
                 **BEARER,
                 "x-verdazul-max-queue-wait-ms": "999999",
+                "x-verdazul-path": "/forged",
                 "x-envoy-upstream-rq-timeout-ms": "1",
                 "x-envoy-max-retries": "9",
                 TIME_LEFT: "1",
@@ -164,13 +165,14 @@ def test_the_instance_sees_no_key_and_only_our_own_control_headers(tmp_path: Pat
                 "x-custom": "kept",
             }
 
-            answer = await world.ask("/score", sent, body=b"x" * 100_000)
+            answer = await world.ask("/score?secret=1", sent, body=b"x" * 100_000)
 
         (seen,) = blue.seen
         assert answer.status == 200
         assert json.loads(answer.body)["length"] == 100_000
         assert KEY not in str(seen)
         assert seen["x-verdazul-max-queue-wait-ms"] == "321"
+        assert seen["x-verdazul-path"] == "/api/v1/endpoint/credit/score"
         assert seen["x-custom"] == "kept"
         assert [name for name in seen if name.startswith("x-envoy-")] == [TIME_LEFT]
         assert seen["x-request-id"] == answer.headers["x-request-id"]
@@ -256,6 +258,9 @@ def test_everything_else_goes_to_the_control_api_untouched(tmp_path: Path) -> No
         assert api.seen[0]["authorization"] == f"Bearer {KEY}"
         assert teapot.status == 418
         assert not [n for n in up.headers if n.startswith(("x-envoy-", "x-verdazul-"))]
+        assert not [n for n in api.seen[0] if n.startswith(("x-envoy-", "x-verdazul-"))]
+        assert up.headers["x-ms-client-request-id"] == "mine"
+        assert up.headers["ms-azureml-model-time"] == "123456"
 
     run(test())
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ from verdazul.gateway.clusters import Unroutable
 from verdazul.gateway.resources import endpoint_routes
 from verdazul.gateway.snapshot import Discovery, Part, Snapshot, clusters_in, passage, signers
 
+SCRIPTS = {
+    (files("verdazul.gateway") / name).read_text(encoding="utf-8"): name
+    for name in ("filter.lua", "token.lua", "answers.lua")
+}
 GOLDEN = Path(__file__).parent.parent / "golden"
 DIGESTS = ("a" * 64, "b" * 64)
 BLUE = DeploymentRoute(
@@ -131,14 +136,23 @@ def test_both_requirements_are_there_without_any_signer() -> None:
     assert set(made["requirement_map"]) == {"aml_token", "aad_token"}
 
 
+def sources(made: object) -> Iterator[dict[str, str]]:
+    """Every inline text in it."""
+    if isinstance(made, dict) and "inline_string" in made:
+        yield made
+    elif isinstance(made, dict | list):
+        for one in made.values() if isinstance(made, dict) else made:
+            yield from sources(one)
+
+
 def test_bootstrap_is_as_reviewed() -> None:
     made = json.loads(bootstrap("127.0.0.1", 8443))
-    filters = made["static_resources"]["listeners"][0]["filter_chains"][0]["filters"]
-    for place, name in ((1, "filter.lua"), (3, "token.lua")):
-        http_filter = filters[0]["typed_config"]["http_filters"][place]
-        lua = http_filter["typed_config"]["default_source_code"]
-        assert "function envoy_on_request" in lua["inline_string"]
-        lua["inline_string"] = f"({name})"
+    scripts = [
+        script for script in sources(made) if "function envoy_on_" in script["inline_string"]
+    ]
+    assert len(scripts) == len(SCRIPTS)
+    for script in scripts:
+        script["inline_string"] = f"({SCRIPTS[script['inline_string']]})"
     look_at = "TLS 1.2 at least; no reuse_port; local replies by flag; what callers may not send"
     check_golden("gateway_bootstrap", look_at, made)
 

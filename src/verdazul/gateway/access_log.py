@@ -1,25 +1,34 @@
 """The traffic log: one JSON row for each request to an endpoint, with Azure's column names.
 
 Envoy writes rows to its stdout, where the shim around it keeps them in files that are bounded also
-while the control plane is down. Credentials are in no column: filter.lua notes the path without its
-query.
+while the control plane is down. Credentials are in no column: the path is the one that headers.py
+notes, without its query.
 Source of the columns: AmlOnlineEndpointTrafficLog of Azure Monitor; `InstanceAddress`,
 `CallerAddress` and `Flags` (Envoy's response flags) are ours.
 """
 
 from __future__ import annotations
 
-from verdazul.gateway.resources import DEPLOYMENT_HEADER, REASON_HEADER, Json
+from typing import Any
 
-STATUS_HEADER = "ms-azureml-model-error-statuscode"
-_TYPE = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
+from verdazul.gateway.headers import (
+    CLIENT_ID_HEADER,
+    DEPLOYMENT_HEADER,
+    PATH_HEADER,
+    REASON_HEADER,
+    STATUS_HEADER,
+)
+
+Json = dict[str, Any]
+
+_TYPE = "type.googleapis.com/envoy.extensions."
 
 COLUMNS = {
     "TimeGenerated": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
-    "EndpointName": "%DYNAMIC_METADATA(verdazul:endpoint)%",
+    "EndpointName": "%METADATA(ROUTE:verdazul:endpoint)%",
     "DeploymentName": f"%RESP({DEPLOYMENT_HEADER})%",
     "Method": "%REQ(:METHOD)%",
-    "Path": "%DYNAMIC_METADATA(verdazul:path)%",
+    "Path": f"%REQ({PATH_HEADER})%",
     "Protocol": "%PROTOCOL%",
     "ResponseCode": "%RESPONSE_CODE%",
     "ResponseCodeReason": "%RESPONSE_CODE_DETAILS%",
@@ -33,7 +42,7 @@ COLUMNS = {
     "ResponseDurationMs": "%RESPONSE_DURATION%",
     "UserAgent": "%REQ(USER-AGENT):70%",
     "XRequestId": "%REQ(X-REQUEST-ID)%",
-    "XMSClientRequestId": "%DYNAMIC_METADATA(verdazul:client_request_id)%",
+    "XMSClientRequestId": f"%REQ({CLIENT_ID_HEADER})%",
     "InstanceAddress": "%UPSTREAM_HOST%",
     "CallerAddress": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
 }
@@ -44,5 +53,8 @@ def traffic_log(of_endpoint: Json) -> Json:
     return {
         "name": "envoy.access_loggers.stdout",
         "filter": of_endpoint,
-        "typed_config": {"@type": _TYPE, "log_format": {"json_format": COLUMNS}},
+        "typed_config": {
+            "@type": _TYPE + "access_loggers.stream.v3.StdoutAccessLog",
+            "log_format": {"json_format": COLUMNS},
+        },
     }

@@ -1,6 +1,6 @@
 """Who may pass, in Envoy's words: the filters in front of the router, and what a route tells them.
 
-    filter.lua    every endpoint: takes the credential off the request; keys are judged here
+    filter.lua    every endpoint: keys are judged here, tokens handed on
     jwt_authn     token endpoints: notes what a valid token says, or why it is not valid
     token.lua     token endpoints: judges that, and answers 401 or 403
 
@@ -13,11 +13,11 @@ always there, whatever the signers: a route may name them at any time.
 from __future__ import annotations
 
 import hashlib
-from importlib.resources import files
 from typing import Any
 
 from verdazul.core.route import Route
 from verdazul.core.trust import Identities, OwnTokens, Signer, Trust
+from verdazul.gateway.answers import answered_200, script, spared
 
 Json = dict[str, Any]
 
@@ -35,15 +35,10 @@ _JWT = _FILTERS + "jwt_authn.v3.JwtAuthentication"
 def filters() -> list[Json]:
     """In the order that requests pass them. The last two do nothing but where a route says so."""
     return [
-        {"name": _KEYS_FILTER, "typed_config": _script("filter.lua")},
+        spared(_KEYS_FILTER, script("filter.lua"), answered_200()),
         {"name": SIGNERS, "config_discovery": _discovered(), "disabled": True},
-        {"name": _TOKENS_FILTER, "typed_config": _script("token.lua"), "disabled": True},
+        {"name": _TOKENS_FILTER, "typed_config": script("token.lua"), "disabled": True},
     ]
-
-
-def _script(name: str) -> Json:
-    source = files("verdazul.gateway").joinpath(name).read_text(encoding="utf-8")
-    return {"@type": _FILTERS + "lua.v3.Lua", "default_source_code": {"inline_string": source}}
 
 
 def _discovered() -> Json:
@@ -52,13 +47,12 @@ def _discovered() -> Json:
     return {"config_source": config, "type_urls": [_JWT]}
 
 
-def per_route(route: Route, besides: Json | None = None) -> Json:
-    """What opens this endpoint, on every route of it; `besides` is also told to filter.lua."""
-    held = {"held": True} if route.hold else {}
-    about = {"endpoint": route.endpoint} | held | (besides or {})
+def per_route(route: Route) -> Json:
+    """What opens this endpoint, on every route of it."""
+    about: Json = {"endpoint": route.endpoint}
     match route.door:
         case None:
-            return told(about | {"digests": list(route.key_digests)})
+            return told(about | dict.fromkeys(route.key_digests, True))
         case OwnTokens(audience):
             return _wants_token(about, _OWN, {"audience": audience})
         case Identities(users, groups):

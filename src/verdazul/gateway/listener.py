@@ -1,7 +1,7 @@
 """The one public listener in Envoy's words: TLS, then HTTP, then who may pass (auth.py), then the
 routes.
 
-What callers may not send is dropped here; what Envoy answers itself is in replies.py.
+What Envoy answers itself is in replies.py, what becomes of headers in headers.py.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ import ipaddress
 import socket
 from dataclasses import dataclass
 
-from verdazul.gateway import auth, cors, limits
-from verdazul.gateway.access_log import traffic_log
+from verdazul.gateway import access_log, answers, auth, cors, headers, limits
 from verdazul.gateway.replies import OF_AN_ENDPOINT, local_replies
 from verdazul.gateway.resources import ROUTES, Json
 from verdazul.gateway.tls import Tls, transport
 from verdazul.model.errors import UserError
 
 STAT_PREFIX = "public"
-UPSTREAM_MARK = "x-verdazul-upstream"
 _TYPE = "type.googleapis.com/envoy.extensions."
 _MANAGER = "envoy.filters.network.http_connection_manager"
 
@@ -118,14 +116,20 @@ def _http() -> Json:
         "generate_request_id": True,
         "always_set_request_id_in_response": True,
         "request_id_extension": _guids(),
-        "early_header_mutation_extensions": [_forget_what_only_we_say()],
+        "early_header_mutation_extensions": [headers.on_entry()],
         "local_reply_config": local_replies(),
-        "http_filters": [*cors.filters(), *auth.filters(), *limits.filters(), _router()],
+        "http_filters": [
+            *cors.filters(),
+            headers.path_is_noted(),
+            *auth.filters(),
+            *limits.filters(),
+            _router(),
+        ],
     }
 
 
 def _logs(*, is_logged: bool) -> Json:
-    return {"access_log": [traffic_log(OF_AN_ENDPOINT)]} if is_logged else {}
+    return {"access_log": [access_log.traffic_log(OF_AN_ENDPOINT)]} if is_logged else {}
 
 
 def _guids() -> Json:
@@ -133,49 +137,19 @@ def _guids() -> Json:
     return {"typed_config": {"@type": _TYPE + uuids, "pack_trace_reason": False}}
 
 
-def _forget_what_only_we_say() -> Json:
-    """Drop request headers by which a caller could steer Envoy or an instance."""
-    return _typed(
-        "envoy.http.early_header_mutation.header_mutation",
-        {
-            "@type": _TYPE + "http.early_header_mutation.header_mutation.v3.HeaderMutation",
-            "mutations": [{"remove": "x-request-id"}, _remove_ours, _remove_envoys],
-        },
-    )
-
-
-def _remove(**key: Json | str) -> Json:
-    return {"remove_on_match": {"key_matcher": key}}
-
-
-_remove_ours = _remove(prefix="x-verdazul-")
-_remove_envoys = _remove(prefix="x-envoy-")
-# All but x-envoy-expected-rq-timeout-ms, which a route sets.
-_remove_all_but_the_time_left = _remove(
-    safe_regex={"google_re2": {}, "regex": "x-envoy-([^e].*|e[^x].*|ex[^p].*)"}
-)
-
-
 def _router() -> Json:
-    """Forward; and mark what truly came from upstream, in a filter only such answers pass."""
-    mark = {
-        "append": {
-            "header": {"key": UPSTREAM_MARK, "value": "1"},
-            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-        }
-    }
-    mutation = {
-        "@type": _TYPE + "filters.http.header_mutation.v3.HeaderMutation",
-        "mutations": {
-            "request_mutations": [_remove_all_but_the_time_left],
-            "response_mutations": [_remove_envoys, mark],
-        },
-    }
+    """Forward. Answers pass its filters from the last to the first; only they do.
+
+    The router itself adds no headers, and counts nothing that nobody reads.
+    """
     codec = {"@type": _TYPE + "filters.http.upstream_codec.v3.UpstreamCodec"}
     router = {
         "@type": _TYPE + "filters.http.router.v3.Router",
+        "suppress_envoy_headers": True,
+        "dynamic_stats": False,
         "upstream_http_filters": [
-            _typed("envoy.filters.http.header_mutation", mutation),
+            headers.from_instance(),
+            *answers.filters(),
             _typed("envoy.filters.http.upstream_codec", codec),
         ],
     }

@@ -1,7 +1,7 @@
 """Replies that Envoy makes itself, as JSON: status, code, words and reason header of each.
 
 The tables are the complete list; the first that fits counts. What a model answers is shaped in
-filter.lua.
+answers.lua.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from verdazul.gateway.resources import REASON_HEADER
+from verdazul.gateway.headers import PATH_HEADER, REASON_HEADER, overwrite
 
 Json = dict[str, Any]
 
@@ -126,10 +126,7 @@ def _mapper(reply: Reply, when: Json) -> Json:
         "body_format_override": _body(reply.code, reply.message),
     }
     if reply.reason:
-        header = {"key": REASON_HEADER, "value": reply.reason}
-        mapper["headers_to_add"] = [
-            {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-        ]
+        mapper["headers_to_add"] = [overwrite(REASON_HEADER, reply.reason)]
     return mapper
 
 
@@ -144,18 +141,20 @@ def _body(code: str, message: str) -> Json:
     return {"json_format": {"error": {"code": code, "message": message}}}
 
 
-def _noted(key: str, value: Json, *, otherwise: bool) -> Json:
-    """What filter.lua has noted in the stream's metadata; `otherwise`: it has not noted it."""
-    matcher = {"filter": "verdazul", "path": [{"key": key}], "value": value}
-    return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": otherwise}}
-
-
-# It notes the endpoint before anything can fail.
-OF_AN_ENDPOINT = _noted("endpoint", {"present_match": True}, otherwise=False)
+# Noted on each route of one, before anything can fail.
+OF_AN_ENDPOINT: Json = {
+    "header_filter": {"header": {"name": PATH_HEADER, "present_match": True}},
+}
 
 
 def _without(key: str) -> Json:
-    return _noted(key, {"string_match": {"exact": ""}}, otherwise=True)
+    """filter.lua has not noted this in the stream's metadata."""
+    matcher = {
+        "filter": "verdazul",
+        "path": [{"key": key}],
+        "value": {"string_match": {"exact": ""}},
+    }
+    return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": True}}
 
 
 def _cause(reply: Reply) -> Json:

@@ -18,15 +18,11 @@ from dataclasses import replace
 from typing import Any
 
 from verdazul.core.route import DeploymentRoute, Hold, Route
-from verdazul.gateway import auth, balancing, cors, limits, matching
+from verdazul.gateway import answers, auth, balancing, cors, headers, limits, matching
 from verdazul.gateway.clusters import CONTROL_CLUSTER, WHOLE_BODY, cluster_name, cluster_of
 
 Json = dict[str, Any]
 
-DEPLOYMENT_HEADER = "azureml-model-deployment"
-QUEUE_WAIT_HEADER = "x-verdazul-max-queue-wait-ms"
-TIME_LEFT_HEADER = "x-envoy-expected-rq-timeout-ms"
-REASON_HEADER = "ms-azureml-model-error-reason"
 ROUTES = "endpoints"  # the name of the only route configuration
 # An instance drops what nobody waits for any more. It hears of that later than the gateway does,
 # whose answer (408) would otherwise race with the instance's own (500, hence 424).
@@ -57,7 +53,9 @@ def route_configuration(paths: Mapping[str, str], hosts: Sequence[str]) -> str:
         {
             "@type": _TYPE + "envoy.config.route.v3.RouteConfiguration",
             "name": ROUTES,
-            "virtual_hosts": [{"name": "all", "domains": ["*"], "matcher": _TREE}],
+            "virtual_hosts": [
+                {"name": "all", "domains": ["*"], "matcher": _TREE, **headers.to_nobody()}
+            ],
         },
         separators=(",", ":"),
     )
@@ -79,7 +77,7 @@ def endpoint_routes(route: Route, *, base: bool = True) -> list[Json]:
 
 def _to_named(route: Route, deployment: DeploymentRoute, base: bool) -> Json:  # noqa: FBT001 - as in endpoint_routes
     value = {"exact": deployment.name, "ignore_case": True}
-    header = {"name": DEPLOYMENT_HEADER, "string_match": value}
+    header = {"name": headers.DEPLOYMENT_HEADER, "string_match": value}
     return _to(route, deployment, {**_ANY_PATH, "headers": [header]}, _rewritten(base))
 
 
@@ -130,41 +128,47 @@ def _to(route: Route, deployment: DeploymentRoute, match: Json, action: Json) ->
 def _held(route: Route, hold: Hold, deployment: DeploymentRoute, match: Json, action: Json) -> Json:
     """The same, but it may wait first; the activator then sees to the deployment's own times."""
     longest = hold.seconds * 1000 + 2 * deployment.request_timeout_ms + _MARGIN_MS
-    limited = replace(deployment, max_requests=hold.most)
+    # It has waited in turn, and is not to be shed now.
+    patient = deployment.request_timeout_ms
+    limited = replace(deployment, max_requests=hold.most, max_queue_wait_ms=patient)
     made = _direct(route, limited, match, action)
     made["route"] |= {"timeout": _seconds(longest), "idle_timeout": _seconds(longest)}
-    waits = _overwrite(QUEUE_WAIT_HEADER, str(deployment.request_timeout_ms))
-    made["request_headers_to_add"][0] = waits  # it has waited in turn, and is not to be shed now
     return made
 
 
 def _direct(route: Route, deployment: DeploymentRoute, match: Json, action: Json) -> Json:
     return {
         "match": match,
-        "metadata": {"filter_metadata": {"verdazul": _told(route, deployment)}},
+        **_told(route, _sentences(route, deployment), answers.told(route, deployment)),
         "route": {
             "cluster": cluster_of(route, deployment.name),
             **action,
             "timeout": _seconds(deployment.request_timeout_ms),
             "retry_policy": balancing.retry_what_was_not_sent(),
         },
-        "request_headers_to_add": [
-            _overwrite(QUEUE_WAIT_HEADER, str(deployment.max_queue_wait_ms)),
-            _overwrite(TIME_LEFT_HEADER, str(deployment.request_timeout_ms + LEEWAY_MS)),
-        ],
-        "response_headers_to_add": [_overwrite(DEPLOYMENT_HEADER, deployment.name)],
-        "typed_per_filter_config": auth.per_route(
-            route, {"max_response_bytes": deployment.limits.max_response_bytes}
-        )
+        **headers.to_instance(
+            max_queue_wait_ms=deployment.max_queue_wait_ms,
+            time_left_ms=deployment.request_timeout_ms + LEEWAY_MS,
+        ),
+        **headers.to_caller(deployment.name),
+        "typed_per_filter_config": _filters(route)
         | limits.per_route(route, deployment)
-        | cors.per_route(route),
+        | answers.per_route(deployment),
     }
 
 
-def _told(route: Route, deployment: DeploymentRoute) -> Json:
+def _filters(route: Route) -> Json:
+    return headers.per_route() | auth.per_route(route) | cors.per_route(route)
+
+
+def _told(route: Route, about: Json | None = None, besides: Json | None = None) -> Json:
+    told = {"verdazul": {"endpoint": route.endpoint, **(about or {})}, **(besides or {})}
+    return {"metadata": {"filter_metadata": told}}
+
+
+def _sentences(route: Route, deployment: DeploymentRoute) -> Json:
     """What the listener's sentences about this route are filled with."""
     return {
-        "endpoint": route.endpoint,
         "deployment": deployment.name,
         "request_timeout_ms": str(deployment.request_timeout_ms),
         "max_requests": str(deployment.max_requests),
@@ -177,23 +181,24 @@ def _told(route: Route, deployment: DeploymentRoute) -> Json:
 def _no_such_deployment(route: Route) -> Json:
     # Envoy fills in the name that was asked for, and escapes it.
     text = (
-        f'endpoint "{route.endpoint}" has no deployment "%REQ({DEPLOYMENT_HEADER}):64%"'
-        f" (named by the header {DEPLOYMENT_HEADER})"
+        f'endpoint "{route.endpoint}" has no deployment "%REQ({headers.DEPLOYMENT_HEADER}):64%"'
+        f" (named by the header {headers.DEPLOYMENT_HEADER})"
     )
-    header = {"name": DEPLOYMENT_HEADER, "present_match": True}
-    return _not_found({**_ANY_PATH, "headers": [header]}, text) | _credential_first(route)
+    header = {"name": headers.DEPLOYMENT_HEADER, "present_match": True}
+    return _not_found({**_ANY_PATH, "headers": [header]}, text) | _of_endpoint(route)
 
 
 def _no_traffic(route: Route) -> Json:
     text = (
         f'endpoint "{route.endpoint}" sends no traffic to any deployment: set its traffic, '
-        f"or name a deployment with the header {DEPLOYMENT_HEADER}"
+        f"or name a deployment with the header {headers.DEPLOYMENT_HEADER}"
     )
-    return _not_found(_ANY_PATH, text) | _credential_first(route)
+    return _not_found(_ANY_PATH, text) | _of_endpoint(route)
 
 
-def _credential_first(route: Route) -> Json:
-    return {"typed_per_filter_config": auth.per_route(route) | cors.per_route(route)}
+def _of_endpoint(route: Route) -> Json:
+    """Of what is answered here, after the credential was judged."""
+    return _told(route) | headers.to_caller() | {"typed_per_filter_config": _filters(route)}
 
 
 def _no_such_endpoint() -> Json:
@@ -211,13 +216,6 @@ def _control_route() -> Json:
         "match": _ANY_PATH,
         "route": {"cluster": CONTROL_CLUSTER, "timeout": "0s", "idle_timeout": "0s"},
         "typed_per_filter_config": auth.told({"judges_itself": True}),
-    }
-
-
-def _overwrite(key: str, value: str) -> Json:
-    return {
-        "header": {"key": key, "value": value},
-        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
     }
 
 

@@ -17,6 +17,7 @@ local REASONS = {
 local OTHER_ISSUER = "Jwt issuer is not configured"
 
 local function refuse(handle, status, error, message)
+  handle:streamInfo():dynamicMetadata():set("verdazul", "refused", true)
   handle:respond({ [":status"] = status, ["www-authenticate"] = 'Bearer error="' .. error .. '"' },
     message)
 end
@@ -99,6 +100,7 @@ local function judge(handle)
   end
   local locked_out = (metadata:get("verdazul") or {}).locked_out
   if failure and locked_out then
+    metadata:set("verdazul", "refused", true)
     handle:respond({ [":status"] = "429", ["retry-after"] = locked_out },
       "too many wrong credentials came from this address; try again later")
   elseif failure then
