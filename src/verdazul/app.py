@@ -46,6 +46,8 @@ from verdazul.gateway.listener import Connections
 from verdazul.gateway.tls import tls_of
 from verdazul.home import Address, Home
 from verdazul.identity.issuers import FileIssuers
+from verdazul.identity.passwords import ScryptPasswords
+from verdazul.identity.tokens import JsonWebTokens
 from verdazul.model.names import endpoint_host
 from verdazul.ports import Clock, Compute, Environments
 from verdazul.report import report
@@ -217,7 +219,10 @@ async def _open(
             rotate_days=settings.signing_key_days,
             token_seconds=max(settings.token_seconds, TOKEN_SECONDS),
         ),
+        tokens=JsonWebTokens(),
+        passwords=ScryptPasswords(),
         settings=settings,
+        address=address.url,
         wake=loop.wake,
         trouble=loop.trouble,
     )

@@ -6,8 +6,8 @@ implementation that passes the same contract tests as the real adapter (tests/co
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
-from typing import Protocol
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 from verdazul.core.access import RoleAssignment
 from verdazul.core.blobs import Blob, Place
@@ -213,8 +213,39 @@ class Issuers(Protocol):
     def signers(self) -> tuple[Signer, ...]:
         """Those whose keys are known. Survives a restart of ours."""
 
+    def for_control(self) -> tuple[Signer, ...]:
+        """The same for tokens that open the control API.
+
+        No `audiences`: those that Azure's clients ask for. Who may not open it is left out.
+        """
+
+    async def ask_again(self, issuer: str) -> bool:
+        """Get its keys now: it may have new ones. False when it was asked a moment ago."""
+
     def problems(self) -> tuple[Problem, ...]:
         """What is not as declared or not fresh."""
+
+
+class Tokens(Protocol):
+    """Reads tokens that callers show."""
+
+    def verified(self, token: str, signers: Iterable[Signer]) -> tuple[Signer, Mapping[str, Any]]:
+        """Who of these has signed it, and what it says; its times and audiences are not judged.
+
+        Raises TokenUnknown.
+        """
+
+
+class Passwords(Protocol):
+    """Keeps what people choose so that it cannot be read back, only compared, and that slowly.
+
+    Raises Retryable (TooManyRequests) when too many are computed already.
+    """
+
+    async def digest(self, password: str) -> str: ...
+
+    async def matches(self, password: str, digest: str) -> bool:
+        """False for the digest "", after as long a time as for any."""
 
 
 class TokenSigner(Protocol):

@@ -11,16 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
 
 from tests.api.conformance import described_by
 from tests.control.bench import CONDA, Bench
 from verdazul.api.app import Api
 from verdazul.api.arm import Links, workspace_path
+from verdazul.app import RandomIds
 from verdazul.artifacts.folder import FolderArtifacts
 from verdazul.home import Home
+from verdazul.identity.passwords import ScryptPasswords
+from verdazul.identity.tokens import JsonWebTokens
 from verdazul.model.errors import Problem
 from verdazul.report import report
 from verdazul.secrets.sealed import SealedSecrets
+from verdazul.secrets.signing import FileSigner
 from verdazul.settings import Settings
 
 ADDRESS = "https://localhost:8443"
@@ -139,7 +144,15 @@ Tell = Callable[[Story], None]
 async def open_door(home: Path) -> AsyncIterator[Door]:
     """A door to a fresh control plane in that home."""
     bench = Bench(settings=Settings(home=home))
-    bench.world = replace(bench.world, secrets=SealedSecrets(home), artifacts=FolderArtifacts(home))
+    bench.world = replace(
+        bench.world,
+        secrets=SealedSecrets(home),
+        artifacts=FolderArtifacts(home),
+        ids=RandomIds(),
+        tokens=JsonWebTokens(),
+        signer=FileSigner(home, clock=bench.clock, rotate_days=30, token_seconds=3600),
+        passwords=ScryptPasswords(cost=4),
+    )
     links = Links(bench.settings, ADDRESS)
     picture = partial(report, bench.world, links, Home(home), Gateway())
     api = Api(bench.world, links, token=TOKEN, report=picture)
@@ -173,6 +186,12 @@ def deployment_body(code: str, environment: str, **properties: Any) -> dict[str,
             **properties,
         },
     }
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """What a signed token says."""
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
 
 
 def problem(answer: httpx.Response) -> tuple[int, str, str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.api.door import TOKEN, WORKSPACE, Door, Tell, problem
+from tests.api.door import TOKEN, WORKSPACE, Door, Tell, claims_of, problem
 from verdazul.control.trust import renew_trust
 from verdazul.model.roles import DATA_SCIENTIST, OWNER
 
@@ -37,7 +36,7 @@ def test_a_token_has_azures_four_fields(tell: Tell) -> None:
 
         now = int(door.bench.clock.now())
         told = answer.json()
-        claims = json.loads(told.pop("accessToken"))
+        claims = claims_of(told.pop("accessToken"))
         assert told == {
             "expiryTimeUtc": now + 28800,
             "refreshAfterTimeUtc": now + 14400,
@@ -172,7 +171,7 @@ def test_the_homes_owner_is_given_a_token_for_the_data_plane(tell: Tell) -> None
         stranger = await ask("https://ml.azure.com", "a-guess")
         elsewhere = await ask("https://vault.example")
 
-        claims = json.loads(told["access_token"])
+        claims = claims_of(told["access_token"])
         assert (claims["aud"], claims["oid"]) == ("https://ml.azure.com", "owner")
         assert told["expires_on"] == str(claims["exp"])
         assert stranger.status_code == 401

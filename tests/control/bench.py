@@ -20,12 +20,13 @@ from verdazul.control.world import World
 from verdazul.core.records import AssetKey, DeploymentState, Operation, OperationState
 from verdazul.environments.fake import FakeEnvironments
 from verdazul.gateway.fake import FakeDataPlane
-from verdazul.identity.fake import FakeIssuers, FakeSigner
+from verdazul.identity.fake import FakeIssuers, FakePasswords, FakeSigner, FakeTokens
 from verdazul.model.deployment import CodeConfiguration, DeploymentSpec
 from verdazul.model.endpoint import EndpointSpec
 from verdazul.settings import Settings
 from verdazul.store.memory import MemoryStore
 
+ADDRESS = "https://localhost:8443"
 CONDA = "dependencies:\n- python=3.11\n- pip:\n  - joblib\n"
 
 
@@ -85,7 +86,10 @@ class Bench:
             ids=CountedIds(),
             issuers=self.issuers,
             signer=self.signer,
+            tokens=FakeTokens(),
+            passwords=FakePasswords(),
             settings=self.settings,
+            address=ADDRESS,
             wake=self.woken.add,
         )
 

@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.control.bench import Bench
+from tests.control.bench import ADDRESS, Bench
 from verdazul.control import access, credentials, endpoints
 from verdazul.control.access import Grant
 from verdazul.control.trust import renew_trust
 from verdazul.core.access import PrincipalType
 from verdazul.core.route import Route
+from verdazul.core.tenant import issuer_of
 from verdazul.core.trust import (
     HOME_OWNER,
     OWN_IDENTITIES,
@@ -217,9 +218,9 @@ def test_the_gateway_trusts_us_and_the_issuers_and_hears_only_of_changes() -> No
         assert alone is not None
         assert alone.own is not None
         assert alone.own.keys == '{"keys": ["first"]}'
-        assert [one.issuer for one in alone.providers] == [OWN_IDENTITIES]
+        assert [one.issuer for one in alone.providers] == [OWN_IDENTITIES, issuer_of(ADDRESS)]
         assert both is not None
-        assert both.providers[1:] == (ENTRA,)
+        assert both.providers[2:] == (ENTRA,)
         assert rotated is not None
         assert rotated.own is not None
         assert "rotated" in rotated.own.keys

@@ -33,9 +33,12 @@ from verdazul.api.capacity import CapacityRoutes
 from verdazul.api.connections import ConnectionRoutes
 from verdazul.api.datastores import DatastoreRoutes
 from verdazul.api.deployments import DeploymentRoutes
+from verdazul.api.device_page import DevicePage
+from verdazul.api.directory import DirectoryRoutes
 from verdazul.api.discovery import DiscoveryRoutes
 from verdazul.api.endpoints import EndpointRoutes
 from verdazul.api.identity import Identity
+from verdazul.api.issuer import IssuerRoutes
 from verdazul.api.locks import LOCKS, LockRoutes
 from verdazul.api.openapi.document import document
 from verdazul.api.resources import operation_resource, workspace_resource
@@ -87,6 +90,7 @@ class Api:
             Rule("GET", _RESULT, self._result),
             Rule("GET", "verdazul/v1/status", self._status),
             *CapacityRoutes(world, links).rules(),
+            *DirectoryRoutes(world).rules(),
             *(self._in_workspace(rule) for rule in below),
         ]
         self._public = [
@@ -94,6 +98,8 @@ class Api:
             Rule("GET", "openapi.json", self._openapi),
             *DiscoveryRoutes(links).public_rules(),
             *self._identity.public_rules(),
+            *IssuerRoutes(world).public_rules(),
+            *DevicePage(world).public_rules(),
             *BlobRoutes(world, self._identity).public_rules(),
         ]
 
@@ -128,7 +134,7 @@ class Api:
         if public:
             handler, values = public
             return await handler(request, values)
-        refusal = self._identity.refusal(request)
+        refusal = await self._identity.refusal(request)
         if refusal:
             return refusal
         found = _find(self._rules, request.method, segments)

@@ -65,7 +65,7 @@ class BlobRoutes:
     async def list(self, request: Request, values: Values) -> Response:
         """One page of a container."""
         container = values["container"]
-        self._check(request, Act.LIST, container)
+        await self._check(request, Act.LIST, container)
         asked = request.query_params
         if asked.get("comp") != "list":
             raise UserError(
@@ -103,7 +103,7 @@ class BlobRoutes:
 
     async def put(self, request: Request, values: Values) -> Response:
         """A blob, one block of it, the list of its blocks, or its metadata."""
-        self._check(request, Act.WRITE, values["container"])
+        await self._check(request, Act.WRITE, values["container"])
         place, act = _place(values), request.query_params.get("comp", "")
         if act == "block":
             return await self._put_block(request, place)
@@ -161,11 +161,11 @@ class BlobRoutes:
         )
 
     async def _find(self, request: Request, values: Values) -> Blob:
-        self._check(request, Act.READ, values["container"])
+        await self._check(request, Act.READ, values["container"])
         return await self.world.blobs.find(_place(values))
 
-    def _check(self, request: Request, act: Act, container: str) -> None:
-        if container == DEFAULT_CONTAINER and self.identity.opens_storage(request):
+    async def _check(self, request: Request, act: Act, container: str) -> None:
+        if container == DEFAULT_CONTAINER and await self.identity.opens_storage(request):
             return
         try:
             grant = read_grant(self.world.secrets.open(request.query_params.get("sig", "")))

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Links, Rule
+from verdazul.core.tenant import TENANT, control_audiences
 
 CLOUD = "Verdazul"
 STORAGE_SUFFIX = "x/"
@@ -48,7 +49,14 @@ class DiscoveryRoutes:
             "name": CLOUD,
             "portal": address,
             "resourceManager": address,
-            "authentication": {"loginEndpoint": address, "audiences": [address]},
+            "authentication": {
+                "loginEndpoint": address,
+                "audiences": list(control_audiences(self.links.address)),
+                "tenant": TENANT,
+                "identityProvider": "AAD",
+            },
+            "graph": address,
+            "microsoftGraphResourceId": address,
             "suffixes": {"storage": STORAGE_SUFFIX},
         }
         return JSONResponse([cloud])

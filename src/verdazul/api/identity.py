@@ -1,4 +1,5 @@
-"""Who may use the control API: whoever has the home's token, or one that was made for its holder.
+"""Who may use the control API: whoever has the home's token, one that was made for its holder, or a
+signed one of an issuer that is trusted (control/callers.py): the home's own, or an external one.
 
 The second kind is what `DefaultAzureCredential` gets, unmodified, by App Service's managed-identity
 protocol: it shows the home's token as IDENTITY_HEADER and is given one that expires. Such a token
@@ -17,7 +18,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Links, Rule, problem_answer
+from verdazul.control.callers import caller_of
 from verdazul.control.world import World
+from verdazul.core.callers import OWNER, Caller
+from verdazul.core.claims import EXPIRED, OTHER_AUDIENCE
 from verdazul.core.trust import DATA_AUDIENCE, owner_claims
 from verdazul.model.errors import Problem, UserError, VerdazulError
 from verdazul.model.show import shown
@@ -26,22 +30,13 @@ TOKEN_SECONDS = 3600
 STORAGE = "https://storage.azure.com"
 """What clients ask a token for when they open a datastore with their own credential."""
 _KIND = "token"
-_UNAUTHORIZED = 401
+_DOTS_OF_A_JWT = 2
+_UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 NO_TOKEN = Problem(
     "Unauthorized",
-    "the control API needs the home's bearer token (Authorization: Bearer ...)",
-    fix="the token is in the file `token` of the home; `verdazul env` tells where",
-)
-_EXPIRED = Problem(
-    "ExpiredAuthenticationToken",
-    "the bearer token has expired",
-    fix="get a new one; azure-identity does so by itself unless the clocks differ",
-)
-_OTHER_AUDIENCE = Problem(
-    "InvalidAuthenticationTokenAudience",
-    "the bearer token was made for another service",
-    fix="ask for a token with this server's address as its resource",
+    "the control API needs a bearer token (Authorization: Bearer ...)",
+    fix="log in (`verdazul login`, azure-identity), or use the home's token (`verdazul env`)",
 )
 
 
@@ -57,14 +52,17 @@ class Identity:
         """Paths from the root; the header is the credential."""
         return [Rule("GET", "msi/token", self.managed_identity)]
 
-    def refusal(self, request: Request) -> Response | None:
+    async def refusal(self, request: Request) -> Response | None:
         """None for a caller who may use the API, else what to answer."""
-        problem = self._problem(_bearer(request), self.links.address)
-        return _refused(problem) if problem else None
+        found = await self._caller(_bearer(request), self.links.address)
+        if isinstance(found, Problem):
+            return _refused(found)
+        return None if found.is_owner else problem_answer(_no_role(found), _FORBIDDEN)
 
-    def opens_storage(self, request: Request) -> bool:
+    async def opens_storage(self, request: Request) -> bool:
         """Whether the caller may use every datastore."""
-        return self._problem(_bearer(request), STORAGE) is None
+        found = await self._caller(_bearer(request), STORAGE)
+        return isinstance(found, Caller) and found.is_owner
 
     async def managed_identity(self, request: Request, values: Mapping[str, str]) -> Response:
         """A token for the resource that is asked for."""
@@ -102,17 +100,20 @@ class Identity:
             }
         )
 
-    def _problem(self, credential: str, wanted: str) -> Problem | None:
+    async def _caller(self, credential: str, wanted: str) -> Caller | Problem:
         if self._is_home_token(credential):
-            return None
+            return OWNER
+        if credential.count(".") == _DOTS_OF_A_JWT:
+            audiences = () if wanted == self.links.address else (wanted,)
+            return await caller_of(self.world, credential, audiences)
         try:
             kind, audience, told = json.loads(self.world.secrets.open(credential))
             expires = float(told)
         except (VerdazulError, ValueError, TypeError):
             return NO_TOKEN
         if kind != _KIND or audience != wanted:
-            return _OTHER_AUDIENCE
-        return _EXPIRED if self.world.clock.now() > expires else None
+            return OTHER_AUDIENCE
+        return EXPIRED if self.world.clock.now() > expires else OWNER
 
     def _is_home_token(self, text: str) -> bool:
         return bool(self.token) and hmac.compare_digest(text.encode(), self.token.encode())
@@ -121,6 +122,10 @@ class Identity:
         """As sealed tokens name it; "" for what none of them is made for."""
         known = (self.links.address, STORAGE)
         return next((one for one in known if one.lower() == resource.rstrip("/").lower()), "")
+
+
+def _no_role(caller: Caller) -> Problem:
+    return Problem("AuthorizationFailed", f"{caller.name} ({caller.id}) has no role here")
 
 
 def _bearer(request: Request) -> str:

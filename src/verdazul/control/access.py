@@ -68,6 +68,16 @@ async def take_role(world: World, endpoint: str, id_: str) -> RoleAssignment | N
     return known
 
 
+async def take_roles_of(world: World, principal: str) -> None:
+    """All that an identity was given, because it is no more."""
+    async with world.turns.of(_TURN):
+        known = await world.store.role_assignments()
+        taken = [one for one in known if one.principal == principal]
+        await world.store.commit(*(ForgetRoleAssignment(one.id) for one in taken))
+    for endpoint in {one.endpoint for one in taken}:
+        await _wake(world, endpoint)
+
+
 async def get_role(world: World, endpoint: str, id_: str) -> RoleAssignment:
     """Raise NotFound when there is none of that id at that place."""
     known = await _find(world, endpoint, id_)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 
 from verdazul.control.world import World
+from verdazul.core.tenant import issuer_of
 from verdazul.core.trust import (
     DATA_AUDIENCE,
     HOME_DIRECTORY,
@@ -19,6 +20,7 @@ from verdazul.core.trust import (
 from verdazul.model.endpoint import AuthMode
 from verdazul.model.errors import VerdazulError
 
+_OURS = 2  # of the providers: the home's owner, and the home's issuer
 _log = logging.getLogger(__name__)
 
 
@@ -38,7 +40,13 @@ async def renew_trust(world: World) -> None:
 def are_issuers_acknowledged(world: World) -> bool:
     """Whether the gateway verifies by the keys that are known of them now."""
     acknowledged = world.gateway.trusted()
-    return acknowledged is not None and acknowledged.providers[1:] == world.issuers.signers()
+    return acknowledged is not None and acknowledged.providers[_OURS:] == _others(world)
+
+
+def _others(world: World) -> tuple[Signer, ...]:
+    """Nobody can declare an issuer of our name."""
+    ours = {OWN_IDENTITIES, OWN_ISSUER, issuer_of(world.address)}
+    return tuple(one for one in world.issuers.signers() if one.issuer not in ours)
 
 
 async def _tell(world: World) -> bool:
@@ -46,7 +54,8 @@ async def _tell(world: World) -> bool:
     keys = world.signer.public_keys()
     own = Signer(OWN_ISSUER, keys, clock_skew_seconds=1)
     home = Signer(OWN_IDENTITIES, keys, (DATA_AUDIENCE,), 1, HOME_DIRECTORY)
-    trust = Trust(own, (home, *world.issuers.signers()))
+    issuer = Signer(issuer_of(world.address), keys, (DATA_AUDIENCE,), 1)
+    trust = Trust(own, (home, issuer, *_others(world)))
     if trust == world.gateway.trusted():
         return False
     try:

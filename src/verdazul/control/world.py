@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from verdazul.control.guesses import Guesses
 from verdazul.control.turns import Turns
 from verdazul.core.limits import Limits
 from verdazul.core.route import Surroundings
@@ -18,8 +19,10 @@ from verdazul.ports import (
     Environments,
     Ids,
     Issuers,
+    Passwords,
     Secrets,
     Store,
+    Tokens,
     TokenSigner,
     Uploads,
 )
@@ -35,7 +38,8 @@ def _no_trouble(endpoint: str) -> None:
 class World:
     """All adapters, chosen by the composition root.
 
-    `wake(endpoint)` asks the loop to look; `trouble(endpoint)` is why it cannot go on there.
+    `address` is what callers know this home by. `wake(endpoint)` asks the loop to look;
+    `trouble(endpoint)` is why it cannot go on there.
     Every use case that changes an endpoint waits for its turn.
     """
 
@@ -51,10 +55,14 @@ class World:
     ids: Ids
     issuers: Issuers
     signer: TokenSigner
+    tokens: Tokens
+    passwords: Passwords
     settings: Settings
+    address: str
     wake: Callable[[str], None]
     trouble: Callable[[str], Problem | None] = _no_trouble
     turns: Turns = field(default_factory=Turns)
+    guesses: Guesses = field(default_factory=Guesses)
 
 
 def surroundings(settings: Settings) -> Surroundings:

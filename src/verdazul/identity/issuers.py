@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -22,6 +23,8 @@ from verdazul.ports import Clock
 from verdazul.private_files import replace_private
 
 _FIRST_RETRY_SECONDS = 5.0
+_ASKED_AGAIN_SECONDS = 60.0
+"""Tokens with an unknown key make us ask its issuer at most so often, whoever sends them."""
 _CACHE = "issuer-keys.json"
 
 
@@ -55,6 +58,8 @@ class FileIssuers:
         self._looks: dict[Issuer, _Look] = {}
         self._declared: Sequence[Issuer] = ()
         self._keys: dict[str, str] = {}
+        self._asked: dict[str, float] = {}
+        self._turn = asyncio.Lock()
         self._remember()
 
     async def refresh(self) -> None:
@@ -68,6 +73,7 @@ class FileIssuers:
                 group.create_task(self._look(issuer))
         known = {issuer.issuer for issuer in self._declared}
         self._keys = {name: keys for name, keys in self._keys.items() if name in known}
+        self._asked = {name: at for name, at in self._asked.items() if name in known}
         self._looks = {one: look for one, look in self._looks.items() if one in self._declared}
         if self.signers() != before:
             self._save()
@@ -85,6 +91,31 @@ class FileIssuers:
             for one in self._declared
             if one.issuer in self._keys
         )
+
+    def for_control(self) -> tuple[Signer, ...]:
+        """See ports.Issuers."""
+        wanted = {one.issuer: one.control_audiences for one in self._declared}
+        return tuple(
+            replace(signer, audiences=wanted[signer.issuer] or ())
+            for signer in self.signers()
+            if wanted[signer.issuer] != ()
+        )
+
+    async def ask_again(self, issuer: str) -> bool:
+        """See ports.Issuers. All who wait for the same answer get it."""
+        async with self._turn:
+            declared = next((one for one in self._declared if one.issuer == issuer), None)
+            now = self._clock.now()
+            last = self._asked.get(issuer, -math.inf)
+            if declared is None or now - last < _ASKED_AGAIN_SECONDS:
+                return False
+            self._asked[issuer] = now
+            before = self._keys.get(issuer)
+            await self._look(declared)
+            if self._keys.get(issuer) == before:
+                return False
+            self._save()
+            return True
 
     def problems(self) -> tuple[Problem, ...]:
         """See ports.Issuers."""

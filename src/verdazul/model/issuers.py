@@ -1,4 +1,4 @@
-"""The file that says whose tokens open endpoints of `auth_mode: aad_token`.
+"""The file that says whose tokens open endpoints of `auth_mode: aad_token`, and the control API.
 
     issuers:
       - issuer: https://login.microsoftonline.com/TENANT/v2.0
@@ -55,10 +55,15 @@ def _directory(value: object) -> str:
 
 
 class Issuer(Declared):
-    """One issuer. Ids of its identities are names in `directory` ("" is the first directory)."""
+    """One issuer. Ids of its identities are names in `directory` ("" is the first directory).
+
+    `control_audiences`: for whom tokens are that open the control API (None: its own address and
+    Azure's; none: no token of this issuer does).
+    """
 
     issuer: Filled
     audiences: Annotated[tuple[Filled, ...], Field(min_length=1)]
+    control_audiences: tuple[Filled, ...] | None = None
     discovery: Annotated[str, BeforeValidator(_url)] | None = None
     jwks_file: Filled | None = None
     ca_file: Filled | None = None

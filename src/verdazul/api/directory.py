@@ -1,0 +1,209 @@
+"""The home's own people and programs over HTTP, in the shape of Microsoft Graph.
+
+A service principal here is Graph's application and service principal in one. No answer but
+addPassword's holds a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from verdazul.api.arm import Rule, json_body
+from verdazul.api.resources import iso
+from verdazul.control import directory
+from verdazul.control.world import World
+from verdazul.core.identities import ClientSecret, Identity, ServicePrincipal, User
+from verdazul.model.errors import UserError
+from verdazul.model.show import shown
+
+Values = Mapping[str, str]
+_USERS, _PRINCIPALS = "v1.0/users", "v1.0/servicePrincipals"
+_FILTER = re.compile(r"(displayName|appId|userPrincipalName) eq '([^']*)'")
+_MOST_SECONDS = 100 * 366 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryRoutes:
+    """Handlers of two resources; paths from the root."""
+
+    world: World
+
+    def rules(self) -> list[Rule]:
+        """All of them need a caller who may give roles."""
+        one, other = f"{_USERS}/{{id}}", f"{_PRINCIPALS}/{{id}}"
+        return [
+            Rule("GET", _USERS, self.list_users),
+            Rule("POST", _USERS, self.create_user),
+            Rule("GET", one, self.get_user),
+            Rule("PATCH", one, self.change_user),
+            Rule("DELETE", one, self.delete_user),
+            Rule("GET", _PRINCIPALS, self.list_principals),
+            Rule("POST", _PRINCIPALS, self.create_principal),
+            Rule("GET", other, self.get_principal),
+            Rule("DELETE", other, self.delete_principal),
+            Rule("POST", f"{other}/addPassword", self.add_password),
+            Rule("POST", f"{other}/removePassword", self.remove_password),
+        ]
+
+    async def list_users(self, request: Request, values: Values) -> Response:
+        """All people, or those of a `$filter`."""
+        del values
+        return JSONResponse(await self._listed(request, User, user_body))
+
+    async def create_user(self, request: Request, values: Values) -> Response:
+        """Make one, with a password."""
+        del values
+        body = await json_body(request)
+        profile = body.get("passwordProfile")
+        name, password = _text(body, "userPrincipalName"), _password(profile)
+        shown_as = _text(body, "displayName", needed=False)
+        made = await directory.create_user(self.world, name, shown_as, password)
+        return JSONResponse(user_body(made), 201)
+
+    async def get_user(self, request: Request, values: Values) -> Response:
+        """By id or user name."""
+        del request
+        return JSONResponse(user_body(await directory.existing(self.world, User, values["id"])))
+
+    async def change_user(self, request: Request, values: Values) -> Response:
+        """Give a new password."""
+        body = await json_body(request)
+        for key in body.keys() - {"passwordProfile"}:
+            raise UserError(
+                f"{shown(key)} cannot be changed; passwordProfile can", code="NotPatchable"
+            )
+        password = _password(body.get("passwordProfile"))
+        await directory.set_password(self.world, values["id"], password)
+        return Response(status_code=204)
+
+    async def delete_user(self, request: Request, values: Values) -> Response:
+        """By id or user name; the roles go too."""
+        del request
+        await directory.delete_identity(self.world, User, values["id"])
+        return Response(status_code=204)
+
+    async def list_principals(self, request: Request, values: Values) -> Response:
+        """All programs, or those of a `$filter`."""
+        del values
+        return JSONResponse(await self._listed(request, ServicePrincipal, principal_body))
+
+    async def create_principal(self, request: Request, values: Values) -> Response:
+        """Make one; it cannot log in before it has a secret."""
+        del values
+        name = _text(await json_body(request), "displayName")
+        made = await directory.create_service_principal(self.world, name)
+        return JSONResponse(principal_body(made), 201)
+
+    async def get_principal(self, request: Request, values: Values) -> Response:
+        """By id or application id."""
+        del request
+        found = await directory.existing(self.world, ServicePrincipal, values["id"])
+        return JSONResponse(principal_body(found))
+
+    async def delete_principal(self, request: Request, values: Values) -> Response:
+        """By id or application id; the roles go too, and its tokens are refused at once."""
+        del request
+        await directory.delete_identity(self.world, ServicePrincipal, values["id"])
+        return Response(status_code=204)
+
+    async def add_password(self, request: Request, values: Values) -> Response:
+        """A new secret, shown this once."""
+        told = (await json_body(request)).get("passwordCredential")
+        wanted = told if isinstance(told, Mapping) else {}
+        name = _text(wanted, "displayName", needed=False) or "secret"
+        seconds = self._life(wanted.get("endDateTime"))
+        made = await directory.add_secret(self.world, values["id"], name, seconds=seconds)
+        return JSONResponse({**_secret_body(made.secret), "secretText": made.text})
+
+    async def remove_password(self, request: Request, values: Values) -> Response:
+        """Make a secret worthless, by its `keyId`."""
+        key = _text(await json_body(request), "keyId")
+        await directory.remove_secret(self.world, values["id"], key)
+        return Response(status_code=204)
+
+    async def _listed(
+        self, request: Request, kind: type[Identity], body: Callable[[Any], dict[str, Any]]
+    ) -> dict[str, Any]:
+        every = await directory.list_identities(self.world)
+        bodies = [body(one) for one in every if isinstance(one, kind)]
+        told = request.query_params.get("$filter", "")
+        match = _FILTER.fullmatch(told) if told else None
+        if told and not match:
+            raise UserError(
+                f"$filter is {shown(told)}; it must be like displayName eq 'NAME'",
+                code="InvalidFilter",
+            )
+        chosen = [one for one in bodies if not match or one.get(match[1]) == match[2]]
+        return {"value": chosen}
+
+    def _life(self, until: object) -> float:
+        """Seconds from now until then."""
+        if until is None:
+            return directory.SECRET_SECONDS
+        try:
+            end = datetime.fromisoformat(str(until))
+        except ValueError:
+            end = datetime.fromtimestamp(0, UTC)
+        end = end if end.tzinfo else end.replace(tzinfo=UTC)
+        seconds = end.timestamp() - self.world.clock.now()
+        if not 0 < seconds <= _MOST_SECONDS:
+            raise UserError(
+                f"endDateTime is {shown(until)}; it must be a time to come, like 2030-01-31",
+                code="InvalidValue",
+            )
+        return seconds
+
+
+def user_body(user: User) -> dict[str, Any]:
+    """What may be shown of a person."""
+    return {
+        "id": user.id,
+        "userPrincipalName": user.name,
+        "displayName": user.display_name,
+        "accountEnabled": True,
+        "createdDateTime": iso(user.created_at),
+    }
+
+
+def principal_body(principal: ServicePrincipal) -> dict[str, Any]:
+    """What may be shown of a program."""
+    return {
+        "id": principal.id,
+        "appId": principal.app_id,
+        "displayName": principal.display_name,
+        "servicePrincipalType": "Application",
+        "accountEnabled": True,
+        "createdDateTime": iso(principal.created_at),
+        "passwordCredentials": [_secret_body(one) for one in principal.secrets],
+    }
+
+
+def _secret_body(secret: ClientSecret) -> dict[str, Any]:
+    return {
+        "keyId": secret.id,
+        "displayName": secret.name,
+        "hint": secret.hint,
+        "startDateTime": iso(secret.created_at),
+        "endDateTime": iso(secret.expires_at),
+    }
+
+
+def _password(profile: object) -> str:
+    return _text(profile if isinstance(profile, Mapping) else {}, "password", secret=True)
+
+
+def _text(body: Mapping[str, Any], name: str, *, needed: bool = True, secret: bool = False) -> str:
+    value = body.get(name)
+    if value is None and not needed:
+        return ""
+    if not isinstance(value, str) or (needed and not value):
+        told = type(value).__name__ if secret else shown(value)
+        raise UserError(f"{name} is {told}; it must be a text", code="InvalidValue")
+    return value
