@@ -214,3 +214,52 @@ def test_a_ca_file_that_is_none_and_a_damaged_memory_are_survived(
 
     assert home.refresh() == ()
     assert home.codes() == ["IssuersFileInvalid"]
+
+
+def test_the_control_api_takes_tokens_as_the_file_says(tmp_path: Path, entra: Provider) -> None:
+    home = Home(tmp_path)
+    told = []
+    for more in ({}, {"control_audiences": ["api://us"]}, {"control_audiences": []}):
+        home.declare(of(entra, **more))
+        home.refresh()
+        told.append([one.audiences for one in home.issuers.for_control()])
+        assert home.issuers.signers()[0].audiences == ("a",)
+
+    assert told == [[()], [("api://us",)], []]
+
+
+def test_an_issuer_is_asked_again_at_once_but_seldom(tmp_path: Path, entra: Provider) -> None:
+    home = Home(tmp_path)
+    home.declare(of(entra))
+    home.refresh()
+    entra.tell(NEW)
+
+    asked = asyncio.run(home.issuers.ask_again(entra.url))
+    known = home.issuers.signers()
+    entra.tell(KEY)
+    soon = asyncio.run(home.issuers.ask_again(entra.url))
+    home.clock.advance(60)
+    later = asyncio.run(home.issuers.ask_again(entra.url))
+    home.clock.advance(60)
+    nothing_new = asyncio.run(home.issuers.ask_again(entra.url))
+
+    assert (asked, soon, later, nothing_new) == (True, False, True, False)
+    assert '"two"' in known[0].keys
+    assert home.restarted().signers() == home.issuers.signers()
+    assert not asyncio.run(home.issuers.ask_again("https://nobody.example"))
+
+
+def test_many_unknown_keys_at_once_are_one_question(tmp_path: Path, entra: Provider) -> None:
+    home = Home(tmp_path)
+    home.declare(of(entra))
+    home.refresh()
+    before = len(entra.asked)
+    entra.tell(NEW)
+
+    async def many() -> list[bool]:
+        return await asyncio.gather(*(home.issuers.ask_again(entra.url) for _ in range(50)))
+
+    answers = asyncio.run(many())
+
+    assert all(answers)
+    assert len(entra.asked) - before == 2  # its configuration, its keys

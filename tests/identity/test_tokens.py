@@ -92,11 +92,11 @@ def bringing_its_key(name: str) -> Callable[[], str]:
     [
         lambda: "",
         lambda: "a.b.c",
-        lambda: OURS.unsigned(),
+        OURS.unsigned,
         lambda: OURS.unsigned().replace("bm9uZSI", "Tm9uZSI"),
         lambda: OURS.token() + "x",
         lambda: OURS.token()[:-20],
-        lambda: STRANGER.token(),
+        STRANGER.token,
         lambda: EcIssuer("https://nobody").token(),
         lambda: OURS.token(iss=ENTRA.url),
         lambda: OURS.token(iss=["https://ours"]),

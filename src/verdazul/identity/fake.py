@@ -15,12 +15,14 @@ from verdazul.model.errors import Problem
 
 
 class FakeIssuers:
-    """Set `known` and `wrong`; `refreshed` counts."""
+    """Set `known` and `wrong`, and `news`: what it is once asked again; the rest counts."""
 
     def __init__(self) -> None:
         self.known: tuple[Signer, ...] = ()
         self.wrong: tuple[Problem, ...] = ()
+        self.news: tuple[Signer, ...] = ()
         self.refreshed = 0
+        self.asked: list[str] = []
 
     async def refresh(self) -> None:
         """See ports.Issuers."""
@@ -36,8 +38,10 @@ class FakeIssuers:
 
     async def ask_again(self, issuer: str) -> bool:
         """See ports.Issuers."""
-        del issuer
-        return False
+        self.asked.append(issuer)
+        is_news = bool(self.news)
+        self.known, self.news = self.news or self.known, ()
+        return is_news
 
     def problems(self) -> tuple[Problem, ...]:
         """See ports.Issuers."""

@@ -103,14 +103,16 @@ class FileIssuers:
 
     async def ask_again(self, issuer: str) -> bool:
         """See ports.Issuers. All who wait for the same answer get it."""
+        before = self._keys.get(issuer)
         async with self._turn:
+            if self._keys.get(issuer) != before:
+                return True
             declared = next((one for one in self._declared if one.issuer == issuer), None)
             now = self._clock.now()
             last = self._asked.get(issuer, -math.inf)
             if declared is None or now - last < _ASKED_AGAIN_SECONDS:
                 return False
             self._asked[issuer] = now
-            before = self._keys.get(issuer)
             await self._look(declared)
             if self._keys.get(issuer) == before:
                 return False
