@@ -165,7 +165,7 @@ def test_an_unknown_key_makes_its_issuer_be_asked_again(tell: Tell) -> None:
     async def story(door: Door) -> None:
         issuers, newer = door.bench.issuers, EcIssuer(ENTRA.url, kid="newer")
         issuers.known, issuers.news = (ENTRA.signer(),), (newer.signer(),)
-        claims = {"aud": ADDRESS, "exp": door.bench.clock.now() + 300}
+        claims: dict[str, Any] = {"aud": ADDRESS, "exp": door.bench.clock.now() + 300}
 
         assert await caller(door, newer.token(**claims))
         assert await why_not(door, EcIssuer(ENTRA.url, kid="x").token(**claims))

@@ -160,7 +160,9 @@ def test_a_person_that_cannot_be_is_refused(
         ("POST", PROGRAMS, {"displayName": "a\0b"}, "InvalidDisplayName"),
         ("POST", PROGRAMS, {"displayName": None}, "InvalidValue"),
         ("GET", f"{USERS}?$filter=startswith(x)", None, "InvalidFilter"),
-        ("PATCH", f"{USERS}/alice@example.com", {"displayName": "x"}, "NotPatchable"),
+        ("PATCH", f"{USERS}/alice@example.com", {"displayName": "x"}, "UnknownKey"),
+        ("POST", USERS, {"userPrincipalName": "bob", "accountEnabled": []}, "NotSupportedYet"),
+        ("POST", USERS, {"nickname": "bob"}, "UnknownKey"),
         ("POST", f"{PROGRAMS}/nobody/addPassword", {}, "Request_ResourceNotFound"),
     ],
 )

@@ -219,7 +219,12 @@ def test_a_ca_file_that_is_none_and_a_damaged_memory_are_survived(
 def test_the_control_api_takes_tokens_as_the_file_says(tmp_path: Path, entra: Provider) -> None:
     home = Home(tmp_path)
     told = []
-    for more in ({}, {"control_audiences": ["api://us"]}, {"control_audiences": []}):
+    changes: tuple[dict[str, Any], ...] = (
+        {},
+        {"control_audiences": ["api://us"]},
+        {"control_audiences": []},
+    )
+    for more in changes:
         home.declare(of(entra, **more))
         home.refresh()
         told.append([one.audiences for one in home.issuers.for_control()])

@@ -98,6 +98,31 @@ ROLE_ASSIGNMENT = _resource(
     "roleDefinitionId",
     "principalId",
 )
+_PASSWORD_PROFILE = _object(
+    password={"type": "string", "minLength": 1},
+    forceChangePasswordNextSignIn=nullable({"type": "boolean", "enum": [False]}),
+)
+USER = {
+    **_object(
+        userPrincipalName={"type": "string", "minLength": 1},
+        displayName=nullable(TEXT),
+        mailNickname=nullable(TEXT),
+        accountEnabled=nullable({"type": "boolean", "enum": [True]}),
+        passwordProfile=_PASSWORD_PROFILE,
+    ),
+    "required": ["userPrincipalName", "passwordProfile"],
+}
+USER_PATCH = {**_object(passwordProfile=_PASSWORD_PROFILE), "required": ["passwordProfile"]}
+SERVICE_PRINCIPAL = {
+    **_object(displayName={"type": "string", "minLength": 1}),
+    "required": ["displayName"],
+}
+ADD_PASSWORD = _optional(
+    passwordCredential=_optional(
+        displayName=TEXT, endDateTime={"type": "string", "format": "date-time"}
+    )
+)
+REMOVE_PASSWORD = {**_object(keyId={"type": "string", "minLength": 1}), "required": ["keyId"]}
 
 
 def refuse_unknown(body: Mapping[str, Any], schema: Schema, *at: str) -> None:

@@ -15,12 +15,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from verdazul.api import bodies
 from verdazul.api.arm import Rule, json_body
 from verdazul.api.resources import iso
 from verdazul.control import directory
 from verdazul.control.world import World
 from verdazul.core.identities import ClientSecret, Identity, ServicePrincipal, User
 from verdazul.model.errors import UserError
+from verdazul.model.schema import Schema
 from verdazul.model.show import shown
 
 Values = Mapping[str, str]
@@ -60,9 +62,8 @@ class DirectoryRoutes:
     async def create_user(self, request: Request, values: Values) -> Response:
         """Make one, with a password."""
         del values
-        body = await json_body(request)
-        profile = body.get("passwordProfile")
-        name, password = _text(body, "userPrincipalName"), _password(profile)
+        body = await _read(request, bodies.USER)
+        name, password = _text(body, "userPrincipalName"), _password(body)
         shown_as = _text(body, "displayName", needed=False)
         made = await directory.create_user(self.world, name, shown_as, password)
         return JSONResponse(user_body(made), 201)
@@ -74,12 +75,7 @@ class DirectoryRoutes:
 
     async def change_user(self, request: Request, values: Values) -> Response:
         """Give a new password."""
-        body = await json_body(request)
-        for key in body.keys() - {"passwordProfile"}:
-            raise UserError(
-                f"{shown(key)} cannot be changed; passwordProfile can", code="NotPatchable"
-            )
-        password = _password(body.get("passwordProfile"))
+        password = _password(await _read(request, bodies.USER_PATCH))
         await directory.set_password(self.world, values["id"], password)
         return Response(status_code=204)
 
@@ -97,7 +93,7 @@ class DirectoryRoutes:
     async def create_principal(self, request: Request, values: Values) -> Response:
         """Make one; it cannot log in before it has a secret."""
         del values
-        name = _text(await json_body(request), "displayName")
+        name = _text(await _read(request, bodies.SERVICE_PRINCIPAL), "displayName")
         made = await directory.create_service_principal(self.world, name)
         return JSONResponse(principal_body(made), 201)
 
@@ -115,8 +111,8 @@ class DirectoryRoutes:
 
     async def add_password(self, request: Request, values: Values) -> Response:
         """A new secret, shown this once."""
-        told = (await json_body(request)).get("passwordCredential")
-        wanted = told if isinstance(told, Mapping) else {}
+        told = (await _read(request, bodies.ADD_PASSWORD)).get("passwordCredential")
+        wanted = _mapping(told)
         name = _text(wanted, "displayName", needed=False) or "secret"
         seconds = self._life(wanted.get("endDateTime"))
         made = await directory.add_secret(self.world, values["id"], name, seconds=seconds)
@@ -124,7 +120,7 @@ class DirectoryRoutes:
 
     async def remove_password(self, request: Request, values: Values) -> Response:
         """Make a secret worthless, by its `keyId`."""
-        key = _text(await json_body(request), "keyId")
+        key = _text(await _read(request, bodies.REMOVE_PASSWORD), "keyId")
         await directory.remove_secret(self.world, values["id"], key)
         return Response(status_code=204)
 
@@ -195,8 +191,25 @@ def _secret_body(secret: ClientSecret) -> dict[str, Any]:
     }
 
 
-def _password(profile: object) -> str:
-    return _text(profile if isinstance(profile, Mapping) else {}, "password", secret=True)
+async def _read(request: Request, schema: Schema) -> dict[str, Any]:
+    body = await json_body(request)
+    bodies.refuse_unknown(body, schema)
+    for name, only in (("accountEnabled", True), ("forceChangePasswordNextSignIn", False)):
+        told = {**body, **_mapping(body.get("passwordProfile"))}.get(name)
+        if told is not None and told is not only:
+            raise UserError(
+                f"{name} is {shown(told)}; it can only be {shown(only)}", code="NotSupportedYet"
+            )
+    return body
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _password(body: Mapping[str, Any]) -> str:
+    profile = _mapping(body.get("passwordProfile"))
+    return _text(profile, "password", secret=True)
 
 
 def _text(body: Mapping[str, Any], name: str, *, needed: bool = True, secret: bool = False) -> str:

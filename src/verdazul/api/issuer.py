@@ -47,17 +47,15 @@ class IssuerRoutes:
     world: World
 
     def public_rules(self) -> list[Rule]:
-        """Both forms of a path where Azure has two: with the version, and without."""
-        found = []
-        for version in ("v2.0/", ""):
-            found += [
-                Rule("GET", f"{{tenant}}/{version}.well-known/openid-configuration", self.describe),
-                Rule("GET", f"{{tenant}}/discovery/{version}keys", self.keys),
-                Rule("POST", f"{{tenant}}/oauth2/{version}token", self.token),
-                Rule("POST", f"{{tenant}}/oauth2/{version}devicecode", self.device_code),
-            ]
+        """Some have an older form without the version, which clients use too."""
+        found = "{tenant}/%s.well-known/openid-configuration"
         return [
-            *found,
+            Rule("GET", found % "v2.0/", self.describe),
+            Rule("GET", found % "", self.describe),
+            Rule("GET", "{tenant}/discovery/v2.0/keys", self.keys),
+            Rule("POST", "{tenant}/oauth2/v2.0/token", self.token),
+            Rule("POST", "{tenant}/oauth2/token", self.token),
+            Rule("POST", "{tenant}/oauth2/v2.0/devicecode", self.device_code),
             Rule("GET", "{tenant}/oauth2/v2.0/authorize", self.authorize),
             Rule("GET", "common/discovery/instance", self.instance),
         ]

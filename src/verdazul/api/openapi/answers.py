@@ -228,7 +228,16 @@ _CLOUD = _object(
         "name": TEXT,
         "portal": TEXT,
         "resourceManager": TEXT,
-        "authentication": _object({"loginEndpoint": TEXT, "audiences": _list(TEXT)}),
+        "authentication": _object(
+            {
+                "loginEndpoint": TEXT,
+                "audiences": _list(TEXT),
+                "tenant": TEXT,
+                "identityProvider": TEXT,
+            }
+        ),
+        "graph": TEXT,
+        "microsoftGraphResourceId": TEXT,
         "suffixes": _object({"storage": TEXT}),
     }
 )

@@ -14,6 +14,7 @@ from verdazul import __version__
 from verdazul.api.arm import Rule
 from verdazul.api.openapi.answers import answer_schemas, ref
 from verdazul.api.openapi.glossary import described
+from verdazul.api.openapi.identities import IDENTITY_SCHEMAS
 from verdazul.api.openapi.operation import JSON, Answer, Operation
 from verdazul.api.openapi.operations import OPERATIONS
 from verdazul.api.openapi.parameters import HEADERS, QUERY, REQUEST_HEADERS, header, parameter
@@ -48,6 +49,11 @@ _SECURITY = {
         "name": "sig",
         "description": "Part of the addresses that startPendingUpload and listSecrets give.",
     },
+    "client": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "A program's id and secret; they may stand in the form instead.",
+    },
     "identityHeader": {
         "type": "apiKey",
         "in": "header",
@@ -67,7 +73,8 @@ def document(public: Iterable[Rule], guarded: Iterable[Rule]) -> dict[str, Any]:
         for rule in rules:
             path = "/" + rule.path.replace("*}", "}")
             paths.setdefault(path, {})[rule.method.lower()] = _operation(rule, guarded=is_guarded)
-    schemas = {**answer_schemas(), **request_schemas(), "Blob": {"type": "string"}}
+    schemas = {**answer_schemas(), **request_schemas(), **IDENTITY_SCHEMAS}
+    schemas["Blob"] = {"type": "string"}
     return {
         "openapi": "3.1.0",
         "info": {

@@ -7,6 +7,17 @@ from typing import Any
 from verdazul.model.schema import Schema
 
 WORDS = {
+    "accountEnabled": "Always true: who may not log in is deleted.",
+    "appId": "The name by which the program logs in.",
+    "displayName": "For people.",
+    "endDateTime": "When the secret ends; absent: in a year.",
+    "forceChangePasswordNextSignIn": "Must be false.",
+    "keyId": "Which secret.",
+    "mailNickname": "Taken for Azure's clients; there is no mail.",
+    "password": "8 to 256 characters, and not the user's name.",
+    "passwordCredential": "What to say about the secret.",
+    "passwordProfile": "The password; only a slow digest of it is kept.",
+    "userPrincipalName": "The name by which a person logs in.",
     "additionalInfo": "`where` the mistake is and the `fix`, apart from the message.",
     "appInsightsEnabled": "Must be false: telemetry is set in `environmentVariables`.",
     "authMode": "What opens the endpoint: its two keys, a token of ours, or one of an issuer.",

@@ -7,6 +7,7 @@ entry that has no route, fail tests/api/test_api_openapi.py.
 from __future__ import annotations
 
 from verdazul.api.openapi.answers import SINGULAR
+from verdazul.api.openapi.identities import IDENTITIES
 from verdazul.api.openapi.operation import (
     ASYNC,
     Answer,
@@ -369,6 +370,7 @@ _ROOT = {
 OPERATIONS: dict[str, Operation] = {
     **_ROOT,
     **STORAGE,
+    **IDENTITIES,
     **_WORKSPACE,
     **_ENDPOINTS,
     **_DEPLOYMENTS,

@@ -29,6 +29,8 @@ PATH: dict[str, tuple[str, Schema]] = {
     "version": ("A version.", _ASSET),
     "lock": ("A lock's name.", {"type": "string", "minLength": 1}),
     "assignment": ("A GUID.", {"type": "string", "format": "uuid"}),
+    "id": ("The id, or the name it logs in by.", {"type": "string", "minLength": 1}),
+    "tenant": ("`adfs`, or the tenant's id.", _TEXT),
     "operation": ("As Azure-AsyncOperation names it.", _TEXT),
     "container": ("A datastore's container, or the id of an upload.", _TEXT),
     "path": ("A path with any number of segments.", _TEXT),
@@ -41,7 +43,10 @@ QUERY: dict[str, tuple[str, Schema]] = {
     "$skip": ("How many entries to leave out at the start.", _COUNT),
     "$top": ("How many entries at the most; without it a page and `nextLink`.", _COUNT),
     "$filter": (
-        "`atScope()`, `principalId eq 'ID'`, `assignedTo('ID')`, or several with `and`.",
+        (
+            "`atScope()`, `principalId eq 'ID'`, `assignedTo('ID')`, or several with `and`; of "
+            "identities `displayName eq 'NAME'`."
+        ),
         _TEXT,
     ),
     "$orderBy": (

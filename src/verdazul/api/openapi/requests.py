@@ -66,6 +66,15 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
             "credentials": {"key": "the-key"},
         }
     },
+    "UserBody": {
+        "userPrincipalName": "alice@example.com",
+        "displayName": "Alice",
+        "passwordProfile": {"password": "correct horse battery"},
+    },
+    "UserPatch": {"passwordProfile": {"password": "another horse battery"}},
+    "ServicePrincipalBody": {"displayName": "ci"},
+    "AddPassword": {"passwordCredential": {"displayName": "of the build server"}},
+    "RemovePassword": {"keyId": "11111111-2222-3333-4444-555555555555"},
     "RoleAssignmentBody": {
         "properties": {
             "roleDefinitionId": "AzureML Data Scientist",
@@ -98,6 +107,11 @@ def request_schemas() -> dict[str, Schema]:
         "GetLogs": bodies.GET_LOGS,
         "LockBody": bodies.LOCK,
         "RoleAssignmentBody": bodies.ROLE_ASSIGNMENT,
+        "UserBody": bodies.USER,
+        "UserPatch": bodies.USER_PATCH,
+        "ServicePrincipalBody": bodies.SERVICE_PRINCIPAL,
+        "AddPassword": bodies.ADD_PASSWORD,
+        "RemovePassword": bodies.REMOVE_PASSWORD,
     }
     return {name: {**schema, "examples": [_EXAMPLES[name]]} for name, schema in found.items()}
 
