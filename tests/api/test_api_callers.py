@@ -19,6 +19,7 @@ from tests.gateway.token_kit import EcIssuer
 from verdazul.control.callers import caller_of
 from verdazul.core.callers import Caller
 from verdazul.core.tenant import issuer_of
+from verdazul.core.trust import HOME_OWNER
 from verdazul.model.errors import Problem
 
 MANAGEMENT = "https://management.azure.com"
@@ -154,7 +155,7 @@ def test_an_external_issuer_cannot_speak_for_the_home(tell: Tell) -> None:
         door.bench.issuers.known = (ENTRA.signer(), alike.signer())
         forged = alike.token(aud=ADDRESS, oid=made.id, exp=door.bench.clock.now() + 300)
 
-        for token in (entra(door, oid=made.id), entra(door, oid="//home/owner"), forged):
+        for token in (entra(door, oid=made.id), entra(door, oid=HOME_OWNER), forged):
             assert await why_not(door, token) == "InvalidAuthenticationToken"
         assert (await caller(door, entra(door, oid="another"))).id == "another"
 

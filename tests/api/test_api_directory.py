@@ -17,6 +17,7 @@ from tests.api.identity_kit import (
     refusal,
     token,
 )
+from verdazul.core.trust import HOME_OWNER
 from verdazul.model.roles import DATA_SCIENTIST
 
 ASSIGNMENT = "providers/Microsoft.Authorization/roleAssignments/11111111-2222-3333-4444-55555555555"
@@ -126,7 +127,7 @@ def test_one_is_not_taken_for_the_other(tell: Tell) -> None:
         ("", PASSWORD, "InvalidValue"),
         (7, PASSWORD, "InvalidValue"),
         ("a b", PASSWORD, "InvalidUserPrincipalName"),
-        ("//home/owner", PASSWORD, "InvalidUserPrincipalName"),
+        (HOME_OWNER, PASSWORD, "InvalidUserPrincipalName"),
         ("al\u0131ce", PASSWORD, "InvalidUserPrincipalName"),
         ("bob", "", "InvalidValue"),
         ("bob", 12345678, "InvalidValue"),

@@ -30,6 +30,7 @@ KNOWN_HOSTS = {
     "jmespath.org",
     "login.microsoftonline.com",
     "management.azure.com",
+    "management.core.windows.net",
     "ml.azure.com",
     "somewhere.else",
     "storage.azure.com",

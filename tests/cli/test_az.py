@@ -13,6 +13,7 @@ from tests.cli.arm_server import Api, Reply
 from tests.cli.conftest import Ran, Run
 
 from verdazul.cli.az import front, shim
+from verdazul.core.trust import HOME_OWNER
 from verdazul.model.errors import Problem
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
@@ -59,7 +60,8 @@ def test_help_speaks_of_az(az: Run) -> None:
         (["ml", "job", "create"], "there is no 'job'"),
         (["ml", "online-endpoint", "shwo"], "did you mean show?"),
         (["account", "clear"], "there is no 'clear'"),
-        (["login", "--service-principal", "-u", "x"], "--service-principal is not supported"),
+        (["login", "--certificate", "x"], "--certificate is not supported"),
+        (["ad", "group", "list"], "there is no 'group'"),
         (["group", "create", "-n", "local", "--tags", "a=b"], "--tags is not supported yet"),
     ],
 )
@@ -89,7 +91,10 @@ def test_codes_above_azs_are_1_and_not_found_is_3(api: Api, az: Run) -> None:
         (["account", "show", "--query", "environmentName"], "Verdazul"),
         (["account", "list", "--query", "[?isDefault].id"], SUBSCRIPTION),
         (["account", "list-locations", "--query", "[].name"], "local"),
-        (["login", "--query", "[].id"], SUBSCRIPTION),
+        (["account", "show", "--query", "user.name"], "owner"),
+        (["account", "show", "--query", "tenantId"], "adfs"),
+        (["login", "--identity", "--query", "[].id"], SUBSCRIPTION),
+        (["ad", "signed-in-user", "show", "--query", "id"], HOME_OWNER),
         (["version", "--query", "extensions.ml"], "2.39.0"),
         (["extension", "show", "-n", "ml", "--query", "name"], "ml"),
         (["extension", "list", "--query", "[].name"], "ml"),

@@ -43,7 +43,7 @@ def code(**changes: Any) -> str:
         ({"exp": True}, "InvalidAuthenticationToken"),
         ({"nbf": NOW + 61}, "InvalidAuthenticationToken"),
         ({"aud": "https://c"}, "InvalidAuthenticationTokenAudience"),
-        ({"aud": "https://a.evil"}, "InvalidAuthenticationTokenAudience"),
+        ({"aud": "https://a.evil.example"}, "InvalidAuthenticationTokenAudience"),
         ({"aud": []}, "InvalidAuthenticationTokenAudience"),
         ({"aud": {"https://a": 1}}, "InvalidAuthenticationTokenAudience"),
     ],

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Links, Rule
-from verdazul.core.tenant import TENANT, control_audiences
+from verdazul.core.tenant import control_audiences
+from verdazul.model.oauth import TENANT
 
 CLOUD = "Verdazul"
 STORAGE_SUFFIX = "x/"

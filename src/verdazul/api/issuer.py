@@ -28,9 +28,9 @@ from verdazul.control import issuing, logins
 from verdazul.control.issuing import Issued
 from verdazul.control.world import World
 from verdazul.core.identities import User
-from verdazul.core.tenant import TENANT_ID, check_tenant, issuer_of
+from verdazul.core.tenant import check_tenant, issuer_of
 from verdazul.model.errors import Retryable, UserError
-from verdazul.model.oauth import TokenRefused
+from verdazul.model.oauth import TENANT_ID, TokenRefused
 from verdazul.model.show import shown
 
 Values = Mapping[str, str]

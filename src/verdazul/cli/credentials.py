@@ -2,7 +2,8 @@
 
 key         two keys, told by the server
 aml_token   a token that the server makes each time
-aad_token   the token of an identity: in VERDAZUL_ACCESS_TOKEN, else that of the home's owner
+aad_token   the token of an identity: in VERDAZUL_ACCESS_TOKEN, else of whoever is logged in, else
+            of the home's owner
 """
 
 from __future__ import annotations
@@ -83,8 +84,8 @@ def credentials(session: Session, endpoint: Resource) -> dict[str, Any]:
         return dict(endpoint.act("token").body)
     if session.access_token:
         return _given(session.access_token)
-    made = endpoint.connection.owner_token(_AUDIENCE)
-    return {"accessToken": made["access_token"], "expiryTimeUtc": int(made["expires_on"])}
+    token, expires = endpoint.connection.token_for(_AUDIENCE)
+    return {"accessToken": token, "expiryTimeUtc": expires}
 
 
 def bearer(session: Session, endpoint: Resource) -> str:

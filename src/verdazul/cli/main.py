@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from verdazul.cli import (
+    account,
+    ad,
     completion,
     compute,
     configure,
@@ -23,6 +25,7 @@ from verdazul.cli import (
     env,
     environment,
     grammar,
+    login,
     model,
     online_deployment,
     online_endpoint,
@@ -96,6 +99,9 @@ def parser() -> grammar.Parser:
     nouns: Any = root.add_subparsers(dest="noun", metavar="COMMAND", parser_class=grammar.Parser)
     register_ml(nouns)
     role.register(nouns)
+    login.register(nouns)
+    account.register(nouns)
+    ad.register(nouns)
     system.register(nouns)
     env.register(nouns)
     configure.register(nouns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from verdazul.cli import grammar, render
+from verdazul.cli import grammar, grants, render
 from verdazul.cli.grammar import Arguments
 from verdazul.cli.session import Session
 from verdazul.model.errors import UserError
@@ -33,18 +33,18 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
 
 def create(session: Session, arguments: Arguments) -> None:
     """Give a role."""
-    from verdazul.model.roles import find_role
-
-    role = find_role(arguments.role)
-    endpoint = _endpoint(session, arguments)
+    definition = grants.definition_of(session, arguments.role)
+    endpoint, asked = _endpoint(session, arguments), _principal(arguments)
     name = arguments.assignment_name or str(uuid.uuid4())
-    definition = f"/subscriptions/{session.settings.subscription}" + _DEFINITION + role.id
-    properties = {
-        "roleDefinitionId": definition,
-        "principalId": _principal(arguments),
-        "principalType": arguments.principal_type,
-    }
     with session.work() as work:
+        principal, kind = asked, arguments.principal_type
+        if arguments.assignee:
+            principal, kind = grants.resolved(work, asked, kind)
+        properties = {
+            "roleDefinitionId": definition,
+            "principalId": principal,
+            "principalType": kind,
+        }
         made = work.workspace.role_assignment(endpoint, name).put({"properties": properties}).body
     render.show(_entity(made), session.how, columns=_COLUMNS)
 
@@ -73,12 +73,9 @@ def delete(session: Session, arguments: Arguments) -> None:
     session.note(f"{taken} deleted" if chosen else "no such role assignment; nothing was deleted")
 
 
-_DEFINITION = "/providers/Microsoft.Authorization/roleDefinitions/"
-
-
 def _by_ids(session: Session, workspace: Workspace, arguments: Arguments) -> list[Resource]:
     return [
-        workspace.role_assignment(_place(session, scope), name)
+        workspace.role_assignment(grants.place_of(session, scope), name)
         for scope, _, name in (
             text.rpartition("/providers/Microsoft.Authorization/roleAssignments/")
             for text in arguments.ids
@@ -128,7 +125,8 @@ def _principal(arguments: Arguments) -> str:
         raise UserError(
             "nobody was named" if not given else "two identities were named",
             code="InvalidArguments",
-            fix="pass --assignee ID: the oid (or sub) that the identity's tokens say",
+            fix="pass --assignee: a user name, an appId, or the oid (or sub) of the identity's "
+            "tokens",
         )
     return str(given.pop())
 
@@ -138,30 +136,8 @@ def _endpoint(session: Session, arguments: Arguments) -> str:
     if arguments.scope and arguments.endpoint_name:
         raise UserError("pass --scope or --endpoint-name, not both", code="InvalidArguments")
     if arguments.scope:
-        return _place(session, arguments.scope)
+        return grants.place_of(session, arguments.scope)
     return arguments.endpoint_name or ""
-
-
-def _place(session: Session, scope: str) -> str:
-    from verdazul.model.ids import EndpointId, WorkspaceId, parse_id
-
-    found = parse_id(scope)
-    match found:
-        case WorkspaceId():
-            workspace, endpoint = found, ""
-        case EndpointId(workspace, endpoint):
-            pass
-        case _:
-            raise UserError(
-                f"{scope} is neither a workspace nor an endpoint; roles are given there",
-                code="InvalidScope",
-            )
-    if str(workspace).lower() != session.workspace_id.lower():
-        raise UserError(
-            f"{scope} is not in this home's workspace, {session.workspace_id}",
-            code="WrongWorkspace",
-        )
-    return endpoint
 
 
 def _scope(session: Session, endpoint: str) -> str:
@@ -191,8 +167,12 @@ def _declare_create(commands: grammar.Subparsers[Any]) -> None:
         ],
     )
     parser.add_argument("--role", required=True, metavar="ROLE", help="name or id (required)")
-    parser.add_argument("--assignee", metavar="ID", help="who: oid or sub of the tokens")
-    parser.add_argument("--assignee-object-id", dest="object_id", metavar="ID", help="the same")
+    parser.add_argument(
+        "--assignee", metavar="ID", help="who: user name, appId, or oid of the tokens"
+    )
+    parser.add_argument(
+        "--assignee-object-id", dest="object_id", metavar="ID", help="who: oid or sub of the tokens"
+    )
     parser.add_argument(
         "--assignee-principal-type",
         dest="principal_type",

@@ -89,7 +89,7 @@ class Session:
         server = locate(self.settings.home, environ)
         self.detail(f"server {server.address}, trusting {server.ca or 'the system'}")
         self.detail(f"workspace {self.workspace_id}")
-        with Connection(server, trace=self._trace) as connection, progress(quiet=self.quiet) as on:
+        with Connection(server, trace=self.trace) as connection, progress(quiet=self.quiet) as on:
             yield Work(Workspace(connection, self.workspace_id), on, Patience(self.timeout_seconds))
 
     def note(self, message: str) -> None:
@@ -102,7 +102,8 @@ class Session:
         if self.verbose or self.debug:
             render.say(message)
 
-    def _trace(self, line: str) -> None:
+    def trace(self, line: str) -> None:
+        """Tell of a request, where --debug asks for it."""
         if self.debug:
             render.say(f"debug: {line}")
 

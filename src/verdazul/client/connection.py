@@ -11,13 +11,14 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
 
+from verdazul.client.login import Access, Login, keep_login
 from verdazul.client.server import NotRunning, Server
 from verdazul.model.errors import (
     Conflict,
@@ -98,22 +99,40 @@ class Connection:
             self._server.address + path,
             json=body,
             params={"api-version": API_VERSION, **(query or {})},
-            headers={"Authorization": f"Bearer {self._server.token}", **(headers or {})},
+            headers={"Authorization": f"Bearer {self._credential()}", **(headers or {})},
         )
         if response.is_error:
             raise _refusal(response)
         return Answer(response.status_code, _json(response), response.headers)
 
-    def owner_token(self, resource: str) -> Mapping[str, Any]:
-        """Ask for a token of the home's owner, as a managed identity asks for its own."""
+    def token_for(self, resource: str) -> tuple[str, int]:
+        """A token of whoever is logged in, else of the home's owner, and when it ends."""
+        if self._server.login:
+            access = self._access(self._server.login, resource)
+            return access.token, int(access.expires_at)
         answer = self.request(
             "GET",
             "/msi/token",
             query={"resource": resource},
             headers={"X-IDENTITY-HEADER": self._server.token},
         )
-        body: Mapping[str, Any] = answer.body
-        return body
+        return str(answer.body["access_token"]), int(answer.body["expires_on"])
+
+    def _credential(self) -> str:
+        if self._server.login is None:
+            return self._server.token
+        return self._access(self._server.login, self.address).token
+
+    def _access(self, login: Login, resource: str) -> Access:
+        """What is got anew is kept, so that the next command need not ask."""
+        from verdazul.client.issuer import access
+
+        newer, found = access(self, login, resource)
+        if newer is not login:
+            self._server = replace(self._server, login=newer)
+            if self._server.home:
+                keep_login(self._server.home, newer)
+        return found
 
     def follow(self, url: str) -> Answer:
         """GET a link that an answer carried; only its path counts, so no other host is asked."""
@@ -141,6 +160,7 @@ class Connection:
         *,
         content: bytes | Iterable[bytes] | None = None,
         json: Any = None,
+        form: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
@@ -153,6 +173,7 @@ class Connection:
                 url,
                 content=content,
                 json=json,
+                data=form,
                 params=params,
                 headers=headers,
                 timeout=httpx.Timeout(timeout or _READ_SECONDS, connect=_CONNECT_SECONDS),
@@ -301,7 +322,8 @@ def _refusal(response: httpx.Response) -> VerdazulError:
         return UserError(
             f"the server refused the token: {problem.message}",
             code=problem.code,
-            fix="check that VERDAZUL_TOKEN_FILE, VERDAZUL_ADDRESS and --home belong together",
+            fix="log in again (verdazul login); without a login, check that VERDAZUL_TOKEN_FILE, "
+            "VERDAZUL_ADDRESS and --home belong together",
         )
     return _family(status).of(problem)
 

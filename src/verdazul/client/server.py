@@ -7,10 +7,11 @@ command also works from another machine; the token travels in a file, never in a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from verdazul.client.login import Login, read_login
 from verdazul.model.errors import Retryable, UserError
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -27,12 +28,15 @@ class Server:
     """One running server. `ca` is None when the system's own authorities are to be trusted.
 
     `identity` is the certificate and key that the caller shows, where the server asks for one.
+    Who is logged in there (`login`, kept in `home`) counts before the home's token.
     """
 
     address: str
     token: str = field(repr=False)
     ca: Path | None = None
     identity: tuple[Path, Path] | None = None
+    login: Login | None = None
+    home: Path | None = None
 
     @property
     def is_loopback(self) -> bool:
@@ -42,10 +46,24 @@ class Server:
 
 def locate(home: Path, environ: Mapping[str, str]) -> Server:
     """Find the server of `home`. Raises NotRunning, or UserError naming the file or variable."""
-    address = _address(home, environ.get("VERDAZUL_ADDRESS", ""))
+    server = reach(home, environ)
+    login = read_login(home)
+    if login and login.address == server.address:
+        return replace(server, login=login)
+    return owner_of(home, environ)
+
+
+def owner_of(home: Path, environ: Mapping[str, str]) -> Server:
+    """The same, by the home's token, whoever is logged in."""
     token_file = Path(environ.get("VERDAZUL_TOKEN_FILE") or home / "token").expanduser()
+    return replace(reach(home, environ), token=_token(token_file))
+
+
+def reach(home: Path, environ: Mapping[str, str]) -> Server:
+    """The same, with nothing that proves who we are."""
+    address = _address(home, environ.get("VERDAZUL_ADDRESS", ""))
     ca = _ca(home, environ.get("VERDAZUL_CA", ""))
-    return Server(address, _token(token_file), ca, _identity(environ))
+    return Server(address, "", ca, _identity(environ), home=home)
 
 
 def is_loopback(url: str) -> bool:
@@ -103,7 +121,8 @@ def _token(file: Path) -> str:
         raise UserError(
             f"cannot read the token file {file}: {why}",
             code="TokenMissing",
-            fix="take the home folder's owner, or set VERDAZUL_TOKEN_FILE to a copy of the token",
+            fix="log in (verdazul login), take the home folder's owner, or set VERDAZUL_TOKEN_FILE "
+            "to a copy of the token",
         ) from None
     if not token or not token.isascii() or not token.isprintable():
         raise UserError(

@@ -22,6 +22,7 @@ from verdazul.model.errors import Conflict, NotFound, UserError
 from verdazul.model.show import shown
 
 _IDENTITIES, _NAMES = "identities", "identityNames"
+_USER, _PRINCIPAL = "user", "servicePrincipal"
 _TURN = "identities of the home"  # no endpoint is called so: names have no spaces
 _USER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._'+-]{0,63}(@[A-Za-z0-9][A-Za-z0-9.-]{0,63})?")
 _LONGEST_NAME = 256
@@ -64,6 +65,11 @@ async def list_identities(world: World) -> tuple[Identity, ...]:
     """All, oldest first."""
     found = [_identity(item, world) for item in await world.store.items(_IDENTITIES)]
     return tuple(sorted(found, key=lambda one: (one.created_at, one.id)))
+
+
+async def has_users(world: World) -> bool:
+    """Whether there is anybody who could log in by a password."""
+    return any(json.loads(one.body) == _USER for one in await world.store.items(_IDENTITIES))
 
 
 async def create_user(world: World, name: str, display_name: str, password: str) -> User:
@@ -177,7 +183,7 @@ def _named(text: str) -> str:
 
 
 def _kept(world: World, identity: Identity, name: str) -> tuple[Change, Change]:
-    kind = "user" if isinstance(identity, User) else "servicePrincipal"
+    kind = _USER if isinstance(identity, User) else _PRINCIPAL
     told = world.secrets.seal(json.dumps(asdict(identity)))
     at, now = identity.created_at, world.clock.now()
     return (
@@ -188,7 +194,7 @@ def _kept(world: World, identity: Identity, name: str) -> tuple[Change, Change]:
 
 def _identity(item: Item, world: World) -> Identity:
     told = json.loads(world.secrets.open(item.sealed))
-    if json.loads(item.body) == "user":
+    if json.loads(item.body) == _USER:
         return User(**told)
     secrets = tuple(ClientSecret(**one) for one in told.pop("secrets"))
     return ServicePrincipal(**told, secrets=secrets)

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
-from verdazul.control.directory import find_by_name, find_identity
+from verdazul.control.directory import find_by_name, find_identity, has_users
 from verdazul.control.world import World
 from verdazul.core.changes import ForgetItem, PutItem
 from verdazul.core.identities import User
@@ -70,6 +70,13 @@ async def begin(world: World, client_id: str, scope: str) -> Begun:
     """Open a code. Raises TokenRefused."""
     check_client(client_id)
     audience_of_scope(scope, world.address)
+    if not await has_users(world):
+        raise TokenRefused(
+            "access_denied",
+            50034,
+            "There is no user in this home who could log in; its owner makes one: "
+            "verdazul ad user create",
+        )
     async with world.turns.of(_TURN):
         now, text = world.clock.now(), "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
         secret = world.ids.new_key()

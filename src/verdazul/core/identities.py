@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from verdazul.core.tenant import TENANT_ID, issuer_of
+from verdazul.core.tenant import issuer_of
+from verdazul.model.oauth import TENANT_ID
 
 ACCESS_SECONDS = 3600
 REFRESH_SECONDS = 30 * 86400

@@ -1,19 +1,15 @@
 """The home as Azure's clients see an identity provider: one tenant, its issuer, its resources.
 
-A tenant has several names in URLs. `adfs` is the one by which Azure's libraries know an authority
-that is not Microsoft's, and do not ask Microsoft about it; `common` and `organizations` are what
-they say when nobody told them.
+A tenant has several names in URLs: its own two, and `common` and `organizations`, which clients say
+when nobody told them.
 """
 
 from __future__ import annotations
 
 from verdazul.core.trust import DATA_AUDIENCE
-from verdazul.model.oauth import TokenRefused
+from verdazul.model.oauth import TENANT, TENANT_ID, TokenRefused
 from verdazul.model.show import shown
 
-TENANT = "adfs"
-TENANT_ID = "00000000-0000-0000-0000-000000000000"
-"""As `tid` says it in tokens."""
 _NAMES = frozenset({TENANT, TENANT_ID, "common", "organizations"})
 
 STORAGE_AUDIENCE = "https://storage.azure.com"

@@ -8,6 +8,15 @@ from __future__ import annotations
 
 from verdazul.model.errors import UserError
 
+TENANT = "adfs"
+"""What the one tenant of a home is called where people and programs name it.
+
+It is the name by which Azure's libraries know an authority that is not Microsoft's: of any other
+tenant they first ask Microsoft whether the authority may be trusted.
+"""
+TENANT_ID = "00000000-0000-0000-0000-000000000000"
+"""As `tid` says it in tokens."""
+
 
 class TokenRefused(UserError):
     """No token. The caller sends something else, or waits where `error` says so."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from verdazul.cli import grammar, render
-from verdazul.cli.az.account import version
+from verdazul.cli.az.version import version
 from verdazul.cli.grammar import Arguments
 from verdazul.cli.session import Session
 from verdazul.model.errors import UserError

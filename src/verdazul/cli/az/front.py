@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from verdazul.cli import configure, grammar, main, role
-from verdazul.cli.az import account, extension, group, shim
+from verdazul.cli import account, ad, configure, grammar, login, main, role
+from verdazul.cli.az import extension, group, shim, version
 from verdazul.model.errors import UserError
 
 _DESCRIPTION = """Verdazul, under the name that scripts written for Azure call.
@@ -52,6 +52,9 @@ def parser() -> grammar.Parser:
     ml = grammar.add_noun(groups, "ml", "Manage online endpoints.")
     main.register_ml(ml)
     account.register(groups)
+    login.register(groups)
+    ad.register(groups)
+    version.register(groups)
     extension.register(groups)
     group.register(groups)
     role.register(groups)

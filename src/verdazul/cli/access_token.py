@@ -1,4 +1,4 @@
-"""`az account get-access-token`: a token that opens the control API, or an endpoint, for an hour.
+"""`verdazul account get-access-token`: a token that opens the control API, or an endpoint.
 
 Scripts that call Azure's REST API by curl begin with it.
 """
@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from verdazul.cli import grammar, render
-from verdazul.cli.az.subscription import TENANT, add_flag, refuse_other
 from verdazul.cli.grammar import Arguments
 from verdazul.cli.session import Session, Work
+from verdazul.cli.subscription import add_flag, refuse_other, refuse_other_tenant
+from verdazul.model.oauth import TENANT
 
 _MANAGEMENT = "https://management.azure.com"
 _DEFAULT_SCOPE = "/.default"
@@ -24,7 +25,7 @@ def declare(commands: grammar.Subparsers[Any]) -> None:
         "get-access-token",
         get_access_token,
         summary="Print a token for the REST API, which expires after an hour.",
-        examples=("az account get-access-token --query accessToken -o tsv",),
+        examples=("verdazul account get-access-token --query accessToken -o tsv",),
     )
     add_flag(parser, required=False)
     what = parser.add_mutually_exclusive_group()
@@ -37,19 +38,19 @@ def declare(commands: grammar.Subparsers[Any]) -> None:
     what.add_argument(
         "--resource-type", choices=("arm",), help="arm: this server stands for Azure's"
     )
-    grammar.not_yet(parser, "-t", "--tenant", why="a home is one tenant", takes=1)
+    parser.add_argument("-t", "--tenant", metavar="ID", help="must be the home's")
 
 
 def get_access_token(session: Session, arguments: Arguments) -> None:
     """Ask for one and print it as az does."""
     refuse_other(session.settings, arguments.subscription)
+    refuse_other_tenant(arguments.tenant)
     with session.work() as work:
-        made = work.workspace.connection.owner_token(_resource(work, arguments))
-    expires = int(made["expires_on"])
+        token, expires = work.workspace.connection.token_for(_resource(work, arguments))
     local = datetime.fromtimestamp(expires, UTC).astimezone()
     render.show(
         {
-            "accessToken": made["access_token"],
+            "accessToken": token,
             "expiresOn": f"{local:%Y-%m-%d %H:%M:%S.%f}",
             "expires_on": expires,
             "subscription": session.settings.subscription,

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from verdazul.model.errors import UserError
+from verdazul.model.oauth import TENANT, TENANT_ID
 from verdazul.settings import Settings
 
 NAME = "Verdazul"
-TENANT = "00000000-0000-0000-0000-000000000000"
 
 
 def subscription(settings: Settings) -> dict[str, object]:
-    """Tell all that az tells."""
+    """Tell all that az tells, with who is logged in."""
+    from verdazul.client.login import read_login
+
+    login = read_login(settings.home)
+    user = {"name": login.name, "type": login.kind} if login else {"name": "owner", "type": "user"}
     return {
         "environmentName": NAME,
         "homeTenantId": TENANT,
@@ -22,7 +26,7 @@ def subscription(settings: Settings) -> dict[str, object]:
         "name": NAME,
         "state": "Enabled",
         "tenantId": TENANT,
-        "user": {"name": "owner", "type": "user"},
+        "user": user,
     }
 
 
@@ -34,6 +38,16 @@ def refuse_other(settings: Settings, asked: str | None) -> None:
             f"{settings.subscription}",
             code="SubscriptionNotFound",
             fix=f"start the home under that id: VERDAZUL_SUBSCRIPTION={asked} verdazul up",
+        )
+
+
+def refuse_other_tenant(asked: str | None) -> None:
+    """Raise UserError for one that is not this home's."""
+    if asked and asked.lower() not in {TENANT, TENANT_ID}:
+        raise UserError(
+            f"the tenant {asked!r} doesn't exist here; a home is one tenant, {TENANT}",
+            code="TenantNotFound",
+            fix="leave it out",
         )
 
 

@@ -1,0 +1,71 @@
+"""Giving roles: to whom, and where. What `role assignment` and `ad sp create-for-rbac` share."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from verdazul.cli.session import Session, Work
+from verdazul.model.errors import Conflict, UserError
+
+_DEFINITION = "/providers/Microsoft.Authorization/roleDefinitions/"
+
+
+def definition_of(session: Session, role: str) -> str:
+    """The ARM id of a role, by its name or id. Raises UserError for an unknown one."""
+    from verdazul.model.roles import find_role
+
+    return f"/subscriptions/{session.settings.subscription}{_DEFINITION}{find_role(role).id}"
+
+
+def give(session: Session, work: Work, endpoint: str, role: str, program: str) -> None:
+    """A role to a service principal of this home; one that it has already stays."""
+    properties = {
+        "roleDefinitionId": definition_of(session, role),
+        "principalId": program,
+        "principalType": "ServicePrincipal",
+    }
+    assignment = work.workspace.role_assignment(endpoint, str(uuid.uuid4()))
+    try:
+        assignment.put({"properties": properties})
+    except Conflict as error:
+        if error.problem.code != "RoleAssignmentExists":
+            raise
+
+
+def resolved(work: Work, assignee: str, kind: str) -> tuple[str, str]:
+    """The id and type of an assignee: az takes a user name or an appId for the id, too."""
+    from verdazul.client.directory import Directory
+
+    if kind == "Group" or assignee.startswith("//"):
+        return assignee, kind
+    return Directory(work.workspace.connection).find(assignee) or (assignee, kind)
+
+
+def place_of(session: Session, scope: str) -> str:
+    """The endpoint that a scope names; "" is the workspace, and what is above it in Azure."""
+    from verdazul.model.ids import EndpointId, WorkspaceId, parse_id
+
+    settings = session.settings
+    subscription = f"/subscriptions/{settings.subscription}"
+    above = (subscription, f"{subscription}/resourceGroups/{settings.resource_group}")
+    if scope.rstrip("/").lower() in {place.lower() for place in above}:
+        return ""  # a home's subscription and group hold one workspace
+    found = parse_id(scope)
+    match found:
+        case WorkspaceId():
+            workspace: Any = found
+            endpoint = ""
+        case EndpointId(workspace, endpoint):
+            pass
+        case _:
+            raise UserError(
+                f"{scope} is neither a workspace nor an endpoint; roles are given there",
+                code="InvalidScope",
+            )
+    if str(workspace).lower() != session.workspace_id.lower():
+        raise UserError(
+            f"{scope} is not in this home's workspace, {session.workspace_id}",
+            code="WrongWorkspace",
+        )
+    return endpoint
