@@ -190,6 +190,18 @@ def test_a_secret_that_would_never_or_always_work_is_refused(tell: Tell, end: ob
     tell(story)
 
 
+def test_a_secret_never_looks_like_a_flag(tell: Tell) -> None:
+    """`login -p -x...` would be two flags."""
+
+    async def story(door: Door) -> None:
+        keys = iter(["-secret", "_secret", "secret"])
+        door.bench.world.ids.new_key = lambda: next(keys)  # type: ignore[method-assign] # chosen here
+
+        assert (await program(door)).secret == "secret"
+
+    tell(story)
+
+
 def test_secrets_of_one_program_are_bounded(tell: Tell) -> None:
     async def story(door: Door) -> None:
         made = await program(door)

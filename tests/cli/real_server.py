@@ -14,9 +14,10 @@ from typing import Any
 
 import httpx
 import uvicorn
-
 from tests.api.door import TOKEN, open_door
+from tests.api.identity_kit import PASSWORD
 from tests.control.bench import Bench
+
 from verdazul.api.app import Api
 from verdazul.api.arm import Links
 from verdazul.clock import SystemClock
@@ -30,13 +31,21 @@ class Real:
     bench: Bench
     client: httpx.Client
 
-    def person(self, name: str = "alice@example.com", password: str = "correct horse") -> str:
+    def person(self, name: str = "alice@example.com", password: str = PASSWORD) -> str:
         """Make one who can log in; returns the id."""
         body = {"userPrincipalName": name, "passwordProfile": {"password": password}}
         return str(self.client.post("/v1.0/users", json=body).json()["id"])
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, up: threading.Event) -> None:
+        super().__init__(config)
+        self._up = up
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._up.set()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -72,10 +81,6 @@ async def _serve(
         links = Links(bench.settings, address)
         api = Api(bench.world, links, token=TOKEN, report=partial(dict[str, Any]))  # type: ignore[arg-type] # not asked
         config = uvicorn.Config(api, log_config=None, lifespan="off")
-        server = _Server(config)
+        server = _Server(config, up)
         ready += [server, bench]
-        serving = asyncio.create_task(server.serve([listening]))
-        while not server.started:
-            await asyncio.sleep(0.005)
-        up.set()
-        await serving
+        await server.serve([listening])

@@ -6,7 +6,6 @@ import io
 import json
 import re
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -146,7 +145,6 @@ def test_a_person_logs_in_by_a_code_and_stays(
     owner: Run, real: Real, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice = real.person()
-    monkeypatch.setattr(issuer.time, "sleep", lambda _: None)
     begin = issuer.begin
 
     def begun(*given: Any) -> Any:
@@ -189,8 +187,7 @@ def test_who_waits_goes_on_until_somebody_allows_it(
         if len(pauses) == 3:
             allow(said[0])
 
-    monkeypatch.setattr(issuer.time, "sleep", sleep)
-    monkeypatch.setattr(issuer.wait, "__kwdefaults__", {"sleep": sleep})
+    monkeypatch.setattr(issuer, "pause", sleep)
     entered = owner("login", "--use-device-code")
     real.client.delete("/v1.0/users/alice@example.com")
 
@@ -256,7 +253,7 @@ def test_a_deleted_program_is_refused_at_once(owner: Run, real: Real) -> None:
     assert "log in again" in ran.err
 
 
-def test_a_script_makes_finds_and_ends_programs(owner: Run, real: Real) -> None:
+def test_a_script_makes_finds_and_ends_programs(owner: Run) -> None:
     scope = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/local"
     role = ("--role", "AzureML Data Scientist", "--scopes", scope)
     first = program(owner, *role, name="script")

@@ -89,13 +89,14 @@ def show_signed_in(session: Session, arguments: Arguments) -> None:
     """Read it from the token that is shown to the server."""
     del arguments
     from verdazul.client.issuer import claims_of
+    from verdazul.core.trust import HOME_OWNER
 
     with session.work() as work:
         connection = work.workspace.connection
         claims = claims_of(connection.token_for(connection.address)[0])
     render.show(
         {
-            "id": claims.get("oid", "//home/owner"),
+            "id": claims.get("oid", HOME_OWNER),
             "displayName": claims.get("name", "owner"),
             "userPrincipalName": claims.get("upn", claims.get("appid", "owner")),
         },

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,26 +42,25 @@ def begin(connection: Connection, tenant: str) -> Mapping[str, Any]:
     return _asked(connection, f"/{tenant}/oauth2/v2.0/devicecode", form)
 
 
-def wait(
-    connection: Connection,
-    tenant: str,
-    code: Mapping[str, Any],
-    *,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Tokens:
+def wait(connection: Connection, tenant: str, code: Mapping[str, Any]) -> Tokens:
     """Ask until somebody has allowed it, or not. Raises UserError (LoginFailed)."""
     form = {
         "grant_type": _DEVICE_GRANT,
         "client_id": CLIENT_ID,
         "device_code": str(code["device_code"]),
     }
-    pause = float(code.get("interval", 5))
+    seconds = float(code.get("interval", 5))
     while True:
         told = _answer(connection, f"/{tenant}/oauth2/v2.0/token", form)
         if told.get("error") not in _WAIT:
             return _tokens(told)
-        pause += 5 if told["error"] == "slow_down" else 0
-        sleep(pause)
+        seconds += 5 if told["error"] == "slow_down" else 0
+        pause(seconds)
+
+
+def pause(seconds: float) -> None:
+    """Between two questions."""
+    time.sleep(seconds)
 
 
 def access(connection: Connection, login: Login, resource: str) -> tuple[Login, Access]:

@@ -129,7 +129,7 @@ async def add_secret(
                 code="TooManyCredentials",
                 fix="`verdazul ad sp credential reset` without --append replaces them all",
             )
-        text = world.ids.new_key()
+        text = _new_secret(world)
         made = ClientSecret(
             world.ids.new(), _named(name), text[:_HINT], digest(text), now, now + seconds
         )
@@ -169,6 +169,14 @@ def check_password(password: str, name: str) -> None:
             "another word than the user's name",
             code="PasswordNotComplex",
         )
+
+
+def _new_secret(world: World) -> str:
+    """One that a command line takes: `-p -x` would be two flags."""
+    while True:
+        text = world.ids.new_key()
+        if text[0].isalnum():
+            return text
 
 
 def _named(text: str) -> str:

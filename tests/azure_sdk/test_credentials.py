@@ -1,0 +1,156 @@
+"""azure-identity, unmodified, gets its tokens from the home, by variables alone where it can.
+
+And what the home knows of people and programs is there again after its control plane was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.azure_sdk.environments import interpreter
+from tests.e2e.system import VERDAZUL, System, kill, running
+
+pytestmark = [pytest.mark.e2e, pytest.mark.azure(39, 41)]
+_PROGRAM = Path(__file__).with_name("credentials.py")
+_PERSON, _PASSWORD = "alice@example.com", "correct horse"
+SCRIPT = """
+set -eu
+az login --service-principal --username "$APP" --password "$SECRET" --tenant adfs --output none
+az account show --query user.name --output tsv
+id=$(az ad signed-in-user show --query id --output tsv)
+token=$(az account get-access-token --query accessToken --output tsv)
+echo "$id" "${#token}"
+az logout
+az account show --query user.name --output tsv
+az login --identity --query "[].state" --output tsv
+az ad sp delete --id "$APP"
+az login --service-principal -u "$APP" -p "$SECRET" -t adfs --only-show-errors || echo refused
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A home with an endpoint, a program and a person, and their ids."""
+
+    system: System
+    address: str
+    program: dict[str, str]
+    program_id: str
+    person_id: str
+
+    def told(self) -> dict[str, Any]:
+        """What Azure's credentials came to."""
+        trust = str(self.system.home / "certs" / "ca-bundle.pem")
+        endpoint = f"{self.address}/api/v1/endpoint/guarded/score"
+        done = subprocess.run(
+            [interpreter("new"), _PROGRAM, endpoint],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.system.files),
+                "ARM_CLOUD_METADATA_URL": f"{self.address}/metadata/endpoints?api-version=1",
+                "REQUESTS_CA_BUNDLE": trust,
+                "AZURE_AUTHORITY_HOST": self.address,
+                "AZURE_TENANT_ID": self.program["tenant"],
+                "AZURE_CLIENT_ID": self.program["appId"],
+                "AZURE_CLIENT_SECRET": self.program["password"],
+                "PERSON": _PERSON,
+                "PASSWORD": _PASSWORD,
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return dict(json.loads(line) for line in done.stdout.splitlines())
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
+    folder = tmp_path_factory.mktemp("v")
+    with running(folder) as system:
+        system.files.mkdir(exist_ok=True)
+        create = ("online-endpoint", "create", "-n", "guarded", "--auth-mode", "aad_token")
+        system.run(*create)
+        program = system.run("ad", "sp", "create-for-rbac", "-n", "ci").data
+        names = ("--display-name", "Alice", "--user-principal-name", _PERSON)
+        person = system.run("ad", "user", "create", *names, "--password", _PASSWORD).data
+        assign = ("role", "assignment", "create", "--role", "AzureML Data Scientist")
+        given = system.run(*assign, "--assignee", program["appId"], "-e", "guarded").data
+        address = (system.home / "run" / "address").read_text().strip()
+        yield Known(system, address, program, given["principalId"], person["id"])
+
+
+def test_azures_credentials_work_unmodified_and_roles_decide_at_endpoints(known: Known) -> None:
+    told = known.told()
+
+    for name in ("variables alone", "by its id"):
+        assert told[f"{name}: holder"] == known.program_id
+        assert told[f"{name}: scored"] == 404  # let in; there is no deployment
+    assert told["a person: holder"] == known.person_id
+    assert told["a person: scored"] == 403
+    assert known.person_id in told["a person: asked"]
+    assert "AADSTS7000215" in told["a guess"]
+
+
+def test_identities_survive_a_killed_control_plane(known: Known) -> None:
+    system, made = known.system, known.program
+    entering = ("login", "--service-principal", "-u", made["appId"], "-p", made["password"])
+    control = system.pid_of("control")
+    system.run(*entering)
+    token = system.run("account", "get-access-token").data["accessToken"]
+    kill(control)
+    system.up()
+
+    assert system.run("account", "get-access-token").data["accessToken"] == token
+    assert system.run(*entering).code == 0
+    system.run("logout")
+    assert [one["appId"] for one in system.run("ad", "sp", "list").data] == [made["appId"]]
+    with system.client("guarded", credential=token) as client:
+        assert client.post("score", json=1).status_code == 401  # it is for the control API
+
+
+def test_no_secret_is_written_in_the_clear_and_none_is_logged(known: Known) -> None:
+    known.told()
+    written = b"".join(path.read_bytes() for path in known.system.home.rglob("*") if path.is_file())
+
+    assert known.program["password"].encode() not in written
+    assert _PASSWORD.encode() not in written
+    assert known.program["appId"].encode() in written
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+def test_a_script_logs_in_and_out_as_it_does_in_azure(known: Known, tmp_path: Path) -> None:
+    system = known.system
+    system.run("az", "install-shim", str(tmp_path))
+    made = system.run("ad", "sp", "create-for-rbac", "-n", "script").data
+    id_ = system.run("ad", "sp", "show", "--id", made["appId"]).data["id"]
+
+    done = subprocess.run(
+        ["/bin/bash", "-c", f'eval "$({VERDAZUL} env)"; {SCRIPT}'],
+        env={
+            "PATH": f"{tmp_path}:/usr/local/bin:/usr/bin:/bin",
+            "VERDAZUL_HOME": str(system.home),
+            "APP": made["appId"],
+            "SECRET": made["password"],
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    name, who, owner, state, refused = done.stdout.splitlines()
+    assert (name, owner, state, refused) == (made["appId"], "owner", "Enabled", "refused")
+    assert who.split()[0] == id_
+    assert "AADSTS700016" in done.stderr
