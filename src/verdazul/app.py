@@ -13,7 +13,6 @@ import logging
 import os
 import signal
 import socket
-import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -45,13 +44,14 @@ from verdazul.gateway.dataplane import EnvoyDataPlane
 from verdazul.gateway.listener import Connections
 from verdazul.gateway.tls import tls_of
 from verdazul.home import Address, Home
+from verdazul.identity.ids import RandomIds
 from verdazul.identity.issuers import FileIssuers
 from verdazul.identity.passwords import ScryptPasswords
 from verdazul.identity.tokens import JsonWebTokens
 from verdazul.model.names import endpoint_host
 from verdazul.ports import Clock, Compute, Environments
 from verdazul.report import report
-from verdazul.secrets.sealed import SealedSecrets, new_key
+from verdazul.secrets.sealed import SealedSecrets
 from verdazul.secrets.signing import FileSigner
 from verdazul.settings import Settings
 from verdazul.store.sqlite import SqliteStore
@@ -64,16 +64,6 @@ HAND_OVER = signal.SIGUSR1
 """Tells a control plane to end alone: gateway and instances go on, for the next one to adopt."""
 TRUST_SECONDS = 2.0
 MOST_TRUST_SECONDS = 60.0
-
-
-class RandomIds:
-    """UUIDs and keys from the operating system's randomness."""
-
-    def new(self) -> str:
-        return str(uuid.uuid4())
-
-    def new_key(self) -> str:
-        return new_key()
 
 
 @dataclass(frozen=True, slots=True)

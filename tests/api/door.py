@@ -17,9 +17,9 @@ from tests.api.conformance import described_by
 from tests.control.bench import CONDA, Bench
 from verdazul.api.app import Api
 from verdazul.api.arm import Links, workspace_path
-from verdazul.app import RandomIds
 from verdazul.artifacts.folder import FolderArtifacts
 from verdazul.home import Home
+from verdazul.identity.ids import RandomIds
 from verdazul.identity.passwords import ScryptPasswords
 from verdazul.identity.tokens import JsonWebTokens
 from verdazul.model.errors import Problem

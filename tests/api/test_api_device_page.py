@@ -40,6 +40,7 @@ def test_it_needs_no_script_no_cookie_and_no_other_site(tell: Tell) -> None:
 
 def test_the_code_is_read_as_people_type_it(tell: Tell) -> None:
     async def story(door: Door) -> None:
+        await person(door)
         code = (await begun(door))["user_code"]
         typed = f" {code[:4].lower()}-{code[4:]} "
 
@@ -54,6 +55,7 @@ def test_the_code_is_read_as_people_type_it(tell: Tell) -> None:
 
 def test_an_unknown_program_is_named_by_its_id(tell: Tell) -> None:
     async def story(door: Door) -> None:
+        await person(door)
         client = CLI.replace("0", "1")
         code = (await begun(door, client_id=client))["user_code"]
 
@@ -99,6 +101,7 @@ def test_the_name_is_read_in_any_case(tell: Tell) -> None:
 
 def test_a_program_cannot_log_in_as_a_person(tell: Tell) -> None:
     async def story(door: Door) -> None:
+        await person(door)
         made = (await door.client.post("/v1.0/servicePrincipals", json={"displayName": "x"})).json()
 
         answer = await allowed(door, await begun(door), made["appId"], "")
@@ -164,6 +167,7 @@ def test_who_guesses_passwords_waits_and_others_do_not(tell: Tell) -> None:
 
 def test_who_guesses_codes_waits(tell: Tell) -> None:
     async def story(door: Door) -> None:
+        await person(door)
         code = (await begun(door))["user_code"]
         statuses = [(await page(door, {"code": "BBBBBBBBB"})).status_code for _ in range(12)]
         locked = await page(door, {"code": code})

@@ -293,12 +293,25 @@ def test_a_program_without_a_secret_is_named_by_a_guid(tell: Tell, client: str) 
     tell(story)
 
 
+def test_where_nobody_could_log_in_no_login_begins(tell: Tell) -> None:
+    async def story(door: Door) -> None:
+        await program(door)
+        nobody = await begun(door)
+        await person(door)
+
+        assert (nobody["error"], nobody["error_codes"]) == ("access_denied", [50034])
+        assert "user_code" in await begun(door)
+
+    tell(story)
+
+
 def test_open_codes_are_bounded_and_the_oldest_goes(
     tell: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logins, "_MOST_OPEN", 10)
 
     async def story(door: Door) -> None:
+        await person(door)
         store = door.bench.store
         codes = []
         for _ in range(13):

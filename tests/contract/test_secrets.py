@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from verdazul.identity.ids import RandomIds
 from verdazul.model.errors import Fatal, UserError
 from verdazul.ports import Secrets
-from verdazul.secrets.sealed import SealedSecrets, new_key
+from verdazul.secrets.sealed import SealedSecrets
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def test_a_key_file_of_another_length_is_never_overwritten(tmp_path: Path) -> No
 
 
 def test_new_keys_are_long_url_safe_and_never_the_same() -> None:
-    keys = {new_key() for _ in range(100)}
+    keys = {RandomIds().new_key() for _ in range(100)}
 
     assert len(keys) == 100
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{43,}", key) for key in keys)

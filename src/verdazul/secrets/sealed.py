@@ -1,7 +1,7 @@
 """The `Secrets` port: AES-256-GCM under a random key that lies in a file of the home folder only.
 
-Whoever takes the database without that file has nothing. Also here: making endpoint keys, and the
-digest of a key, which is all the gateway ever sees of it.
+Whoever takes the database without that file has nothing. Also here: the digest of a key, which is
+all the gateway ever sees of it.
 """
 
 from __future__ import annotations
@@ -55,11 +55,6 @@ class SealedSecrets:
                 where=str(self._path),
                 fix="put the key file back that belongs to this database, or regenerate the keys",
             ) from None
-
-
-def new_key() -> str:
-    """A fresh endpoint key: 32 random bytes as url-safe text."""
-    return secrets.token_urlsafe(32)
 
 
 def key_digest(key: str) -> str:
