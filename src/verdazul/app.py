@@ -38,6 +38,7 @@ from verdazul.control.loop import Loop
 from verdazul.control.reconcile import reconcile
 from verdazul.control.trust import renew_trust
 from verdazul.control.world import World
+from verdazul.core.audit import Bounds
 from verdazul.core.environment import Recipe
 from verdazul.environments.uv import UvEnvironments
 from verdazul.gateway.dataplane import EnvoyDataPlane
@@ -177,6 +178,7 @@ async def _open(
         home.database,
         events_kept=settings.events_kept,
         operations_kept=settings.operations_kept,
+        audit_kept=Bounds(settings.audit_rows_kept, settings.audit_days * 86400.0),
     )
     stack.push_async_callback(store.close)
     uploads = FolderUploads(home.path, clock=clock)

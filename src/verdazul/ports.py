@@ -10,6 +10,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Ma
 from typing import Any, Protocol
 
 from verdazul.core.access import RoleAssignment
+from verdazul.core.audit import Entry, Wanted
 from verdazul.core.blobs import Blob, Place
 from verdazul.core.changes import Change
 from verdazul.core.environment import EnvironmentState, Recipe
@@ -56,8 +57,9 @@ class Store(Protocol):
     async def commit(self, *changes: Change) -> None:
         """Apply all changes or none.
 
-        Raises Conflict when a generation is not the expected one, or when an operation begins on
-        something that another operation holds (code OperationInProgress).
+        What a request changes (verdazul.origin) leaves an entry of the activity log in the same
+        commit. Raises Conflict when a generation is not the expected one, or when an operation
+        begins on something that another operation holds (code OperationInProgress).
         """
 
     async def endpoints(
@@ -99,6 +101,9 @@ class Store(Protocol):
 
     async def items(self, kind: str) -> tuple[Item, ...]:
         """All of a kind, by name."""
+
+    async def activity(self, wanted: Wanted) -> tuple[tuple[int, Entry], ...]:
+        """Entries of the activity log, newest first, each with its number: higher is newer."""
 
 
 class Compute(Protocol):

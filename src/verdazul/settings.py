@@ -118,6 +118,17 @@ class Settings:
     operations_kept: int = field(
         default=1000, metadata={"least": 1, "doc": "finished operations kept"}
     )
+    audit_days: float = field(
+        default=90.0,
+        metadata={"least": 0.01, "doc": "days for which the activity log keeps its rows"},
+    )
+    audit_rows_kept: int = field(
+        default=20_000,
+        metadata={
+            "least": 1,
+            "doc": "rows of changes kept in the activity log, and as many of refusals and the rest",
+        },
+    )
     environments_kept: int = field(
         default=10, metadata={"least": 0, "doc": "unused environments kept in the cache"}
     )

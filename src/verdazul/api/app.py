@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,10 +17,10 @@ from starlette.types import Receive, Scope, Send
 
 from verdazul import __version__
 from verdazul.api.access import AccessRoutes
+from verdazul.api.activity import READS, ActivityRoutes
 from verdazul.api.arm import (
     PROVIDER,
     RETRY_AFTER,
-    Handler,
     Links,
     Rule,
     check_workspace,
@@ -75,6 +75,7 @@ class Api:
         self._links = links
         self._identity = Identity(world, links, token)
         self._report = report
+        self._activity = ActivityRoutes(world, links)
         below = [
             Rule("GET", "", self._workspace),
             *EndpointRoutes(world, links).rules(),
@@ -90,6 +91,7 @@ class Api:
             Rule("GET", _RESULT, self._result),
             Rule("GET", "verdazul/v1/status", self._status),
             *CapacityRoutes(world, links).rules(),
+            *self._activity.rules(),
             *DirectoryRoutes(world).rules(),
             *(self._in_workspace(rule) for rule in below),
         ]
@@ -132,16 +134,19 @@ class Api:
         segments = _segments(request)
         public = _find(self._public, request.method, segments)
         if public:
-            handler, values = public
-            return await handler(request, values)
-        refusal = await self._identity.refusal(request)
-        if refusal:
-            return refusal
+            rule, values = public
+            return await rule.handler(request, values)
+        caller = await self._identity.caller(request)
+        if isinstance(caller, Response):
+            return caller
         found = _find(self._rules, request.method, segments)
-        if found:
-            handler, values = found
-            return await handler(request, values)
-        return self._no_route(request, segments)
+        if not found:
+            return self._no_route(request, segments)
+        rule, values = found
+        if rule.method in READS:
+            return await rule.handler(request, values)
+        answer = partial(rule.handler, request, values)
+        return await self._activity.record(request, caller, rule, answer)
 
     def _no_route(self, request: Request, segments: list[str]) -> Response:
         """405 with the methods that are possible, or 404."""
@@ -221,9 +226,9 @@ def _segments(request: Request) -> list[str]:
 
 def _find(
     rules: list[Rule], method: str, segments: list[str]
-) -> tuple[Handler, dict[str, str]] | None:
+) -> tuple[Rule, dict[str, str]] | None:
     for rule in rules:
         values = rule.match(segments) if rule.method == method else None
         if values is not None:
-            return rule.handler, values
+            return rule, values
     return None

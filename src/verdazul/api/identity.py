@@ -52,12 +52,12 @@ class Identity:
         """Paths from the root; the header is the credential."""
         return [Rule("GET", "msi/token", self.managed_identity)]
 
-    async def refusal(self, request: Request) -> Response | None:
-        """None for a caller who may use the API, else what to answer."""
+    async def caller(self, request: Request) -> Caller | Response:
+        """Who may use the API, or what to answer."""
         found = await self._caller(_bearer(request), self.links.address)
         if isinstance(found, Problem):
             return _refused(found)
-        return None if found.is_owner else problem_answer(_no_role(found), _FORBIDDEN)
+        return found if found.is_owner else problem_answer(_no_role(found), _FORBIDDEN)
 
     async def opens_storage(self, request: Request) -> bool:
         """Whether the caller may use every datastore."""

@@ -27,6 +27,7 @@ from verdazul.cli import (
     grammar,
     login,
     model,
+    monitor,
     online_deployment,
     online_endpoint,
     render,
@@ -102,6 +103,7 @@ def parser() -> grammar.Parser:
     login.register(nouns)
     account.register(nouns)
     ad.register(nouns)
+    monitor.register(nouns)
     system.register(nouns)
     env.register(nouns)
     configure.register(nouns)

@@ -115,6 +115,12 @@ class Workspace:
         provider = "providers/Microsoft.MachineLearningServices"
         return Resource(self.connection, f"{above}/{provider}/locations/{location}/{kind}")
 
+    def activity(self) -> Resource:
+        """Name the activity log of the subscription."""
+        above = self.prefix.partition("/resourceGroups/")[0]
+        log = "providers/Microsoft.Insights/eventtypes/management/values"
+        return Resource(self.connection, f"{above}/{log}")
+
     def datastores(self) -> Resource:
         return self._at("datastores")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -75,7 +76,11 @@ class Loop:
         key = name.lower()
         if key not in self._workers:
             self._workers[key] = _Worker()
-            task = self._group.create_task(self._work(key, name), name=f"reconcile {name}")
+            task = self._group.create_task(
+                self._work(key, name),
+                name=f"reconcile {name}",
+                context=Context(),  # what it does is no request's (verdazul.origin)
+            )
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         self._workers[key].bell.set()

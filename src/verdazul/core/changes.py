@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from verdazul.core.access import RoleAssignment
+from verdazul.core.audit import Entry
 from verdazul.core.records import (
     Asset,
     AssetKey,
@@ -144,6 +145,13 @@ class ForgetItem:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class AddEntry:
+    """Write down what changed nothing: a refusal, or keys that were shown."""
+
+    entry: Entry
+
+
 Change = (
     PutEndpoint
     | PutDeployment
@@ -161,4 +169,5 @@ Change = (
     | ForgetAsset
     | PutRoleAssignment
     | ForgetRoleAssignment
+    | AddEntry
 )

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from verdazul.core.access import RoleAssignment
+from verdazul.core.audit import Entry, Wanted
 from verdazul.core.changes import (
+    AddEntry,
     AddEvent,
     BeginOperation,
     Change,
@@ -38,7 +40,8 @@ from verdazul.core.records import (
 )
 from verdazul.model.events import Event
 from verdazul.model.status import Status
-from verdazul.store import conflicts
+from verdazul.origin import present
+from verdazul.store import audit, conflicts
 
 
 @dataclass
@@ -51,6 +54,7 @@ class _Tables:
     assets: dict[AssetKey, Asset] = field(default_factory=dict)
     roles: dict[str, RoleAssignment] = field(default_factory=dict)
     items: dict[tuple[str, str], Item] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
 
     def copy(self) -> _Tables:
         """New containers around the same records, which are frozen."""
@@ -63,7 +67,24 @@ class _Tables:
             dict(self.assets),
             dict(self.roles),
             dict(self.items),
+            list(self.entries),
         )
+
+    def find(self, place: audit.Place) -> audit.Known | None:
+        """The record there."""
+        match place:
+            case ("endpoints", name):
+                return self.endpoints.get(name)
+            case ("deployments", endpoint, name):
+                state = self.deployments.get((endpoint, name))
+                return state.record if state else None
+            case ("assets", kind, name, version):
+                return self.assets.get(AssetKey(kind, name, version))
+            case ("roleAssignments", id_):
+                return self.roles.get(id_)
+            case (_, kind, name):
+                return self.items.get((kind, name))
+        raise KeyError(place)
 
 
 class MemoryStore:
@@ -73,9 +94,15 @@ class MemoryStore:
         self._tables = _Tables()
 
     async def commit(self, *changes: Change) -> None:
-        draft = self._tables.copy()
+        draft, request = self._tables.copy(), present()
         for change in changes:
             _apply(draft, change)
+        if request:
+            places = audit.places(changes)
+            before, after = map(self._tables.find, places), map(draft.find, places)
+            entry = audit.entry(request.origin, changes, before, after)
+            draft.entries += [entry] if entry else []
+            request.is_told |= entry is not None
         self._tables = draft
 
     async def endpoints(
@@ -150,6 +177,11 @@ class MemoryStore:
         found = sorted(self._tables.items.items())
         return tuple(item for key, item in found if key[0] == kind)
 
+    async def activity(self, wanted: Wanted) -> tuple[tuple[int, Entry], ...]:
+        numbered = list(enumerate(self._tables.entries, 1))
+        found = [(number, one) for number, one in numbered if _is_wanted(one, number, wanted)]
+        return tuple(reversed(found))[: wanted.most]
+
 
 def _apply(tables: _Tables, change: Change) -> None:  # noqa: C901, PLR0912 - one case a change, complete
     match change:
@@ -195,8 +227,25 @@ def _apply(tables: _Tables, change: Change) -> None:  # noqa: C901, PLR0912 - on
             tables.items[item.kind, item.name.lower()] = item
         case ForgetItem(kind, name):
             tables.items.pop((kind, name.lower()), None)
+        case AddEntry(entry):
+            tables.entries.append(entry)
         case _:
             assert_never(change)
+
+
+def _is_wanted(entry: Entry, number: int, wanted: Wanted) -> bool:
+    return (
+        wanted.since <= entry.at <= wanted.until
+        and (wanted.before is None or number < wanted.before)
+        and wanted.caller in {"", entry.caller, entry.name}
+        and (not wanted.resource or _is_below(entry.resource, wanted.resource))
+        and wanted.outcome in {"", entry.outcome}
+        and wanted.correlation in {"", entry.correlation}
+    )
+
+
+def _is_below(resource: str, other: str) -> bool:
+    return f"{resource}/".lower().startswith(f"{other}/".lower())
 
 
 def _put_endpoint(tables: _Tables, change: PutEndpoint) -> None:

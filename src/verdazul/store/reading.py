@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from verdazul.core.access import RoleAssignment
+from verdazul.core.audit import Entry, Wanted
 from verdazul.core.records import (
     Asset,
     AssetKey,
@@ -22,6 +23,7 @@ from verdazul.core.records import (
 )
 from verdazul.model.events import Event
 from verdazul.model.status import Status
+from verdazul.store import audit_rows
 from verdazul.store.codec import load, load_optional
 from verdazul.store.file import unusable
 
@@ -138,6 +140,10 @@ class SqliteReads:
     async def items(self, kind: str) -> tuple[Item, ...]:
         rows = await self._rows("SELECT item FROM items WHERE kind = ? ORDER BY name_key", kind)
         return tuple(load(Item, row[0]) for row in rows)
+
+    async def activity(self, wanted: Wanted) -> tuple[tuple[int, Entry], ...]:
+        rows = await self._run(lambda: audit_rows.select(self._connection, wanted))
+        return tuple((number, load(Entry, text)) for number, text in rows)
 
     def _endpoints(self, skip: int, most: int) -> tuple[EndpointState, ...]:
         found = self._execute(

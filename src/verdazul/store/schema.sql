@@ -72,3 +72,17 @@ CREATE TABLE IF NOT EXISTS items (
     item TEXT NOT NULL,
     PRIMARY KEY (kind, name_key)
 ) STRICT;
+
+-- The activity log. `resource_key` ends in a slash, so that an id is a prefix of those below it only.
+CREATE TABLE IF NOT EXISTS audit (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    is_change INTEGER NOT NULL,
+    caller TEXT NOT NULL,
+    resource_key TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    correlation TEXT NOT NULL,
+    entry TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS audit_of_kind ON audit (is_change, seq);

@@ -12,7 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, assert_never
 
+from verdazul.core.audit import Bounds, Origin
 from verdazul.core.changes import (
+    AddEntry,
     AddEvent,
     BeginOperation,
     Change,
@@ -37,7 +39,8 @@ from verdazul.core.records import (
     Operation,
 )
 from verdazul.model.events import Event
-from verdazul.store import conflicts
+from verdazul.origin import present
+from verdazul.store import audit, audit_rows, conflicts
 from verdazul.store.codec import dump, load
 from verdazul.store.file import connect
 from verdazul.store.reading import SqliteReads
@@ -56,14 +59,21 @@ class SqliteStore(SqliteReads):
         *,
         events_kept: int,
         operations_kept: int,
+        audit_kept: Bounds,
     ) -> None:
         super().__init__(connection, thread)
         self._events_kept = events_kept
         self._operations_kept = operations_kept
+        self._audit_kept = audit_kept
 
     @classmethod
     async def open(
-        cls, path: Path, *, events_kept: int = 1000, operations_kept: int = 1000
+        cls,
+        path: Path,
+        *,
+        events_kept: int = 1000,
+        operations_kept: int = 1000,
+        audit_kept: Bounds = Bounds(),  # noqa: B008 - a frozen value
     ) -> SqliteStore:
         """Create or open the file. Raises Fatal (StoreUnusable) naming it and why."""
         thread = ThreadPoolExecutor(1, thread_name_prefix="store")
@@ -73,7 +83,13 @@ class SqliteStore(SqliteReads):
         except BaseException:
             thread.shutdown()
             raise
-        return cls(connection, thread, events_kept=events_kept, operations_kept=operations_kept)
+        return cls(
+            connection,
+            thread,
+            events_kept=events_kept,
+            operations_kept=operations_kept,
+            audit_kept=audit_kept,
+        )
 
     async def close(self) -> None:
         """Close the file; pending calls end first."""
@@ -81,17 +97,31 @@ class SqliteStore(SqliteReads):
         self._thread.shutdown()
 
     async def commit(self, *changes: Change) -> None:
-        await self._run(lambda: self._commit(changes))
+        request = present()
+        origin = request.origin if request else None
+        is_told = await self._run(lambda: self._commit(changes, origin))
+        if request:
+            request.is_told |= is_told
 
-    def _commit(self, changes: tuple[Change, ...]) -> None:
+    def _commit(self, changes: tuple[Change, ...], origin: Origin | None) -> bool:
+        """Return whether it left an entry of the activity log."""
+        places = audit.places(changes) if origin else ()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
+            before = self._found(places)
             for change in changes:
                 self._apply(change)
+            entry = origin and audit.entry(origin, changes, before, self._found(places))
+            if entry:
+                audit_rows.add(self._connection, entry, self._audit_kept)
         except BaseException:
             self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
+        return entry is not None
+
+    def _found(self, places: tuple[audit.Place, ...]) -> list[audit.Known | None]:
+        return [audit_rows.find(self._connection, place) for place in places]
 
     def _apply(self, change: Change) -> None:  # noqa: C901, PLR0912 - one case a change, complete
         match change:
@@ -168,6 +198,8 @@ class SqliteStore(SqliteReads):
                 self._execute(
                     "DELETE FROM items WHERE kind = ? AND name_key = ?", kind, name.lower()
                 )
+            case AddEntry(entry):
+                audit_rows.add(self._connection, entry, self._audit_kept)
             case _:
                 assert_never(change)
 

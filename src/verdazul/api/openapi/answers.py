@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from verdazul.api.bodies import TEXT, TEXTS, TRUTH
+from verdazul.api.openapi.activity import ACTIVITY_EVENT
 from verdazul.control.locks import Level
 from verdazul.core.access import PrincipalType
 from verdazul.core.records import OperationState
@@ -274,6 +275,7 @@ def answer_schemas() -> dict[str, Schema]:
             _object({"level": {"type": "string", "enum": list(Level)}, "notes": TEXT}), dated=False
         ),
         "RoleAssignment": _resource(_roles(), dated=False),
+        "ActivityEvent": ACTIVITY_EVENT,
         "Sku": _SKU,
         "Usage": _object({**_LIMIT, "currentValue": _COUNT, "amlWorkspaceLocation": TEXT}),
         "Quota": _object(_LIMIT),

@@ -6,6 +6,7 @@ entry that has no route, fail tests/api/test_api_openapi.py.
 
 from __future__ import annotations
 
+from verdazul.api.openapi.activity import ACTIVITY
 from verdazul.api.openapi.answers import SINGULAR
 from verdazul.api.openapi.identities import IDENTITIES
 from verdazul.api.openapi.operation import (
@@ -371,6 +372,7 @@ OPERATIONS: dict[str, Operation] = {
     **_ROOT,
     **STORAGE,
     **IDENTITIES,
+    **ACTIVITY,
     **_WORKSPACE,
     **_ENDPOINTS,
     **_DEPLOYMENTS,

@@ -45,10 +45,12 @@ QUERY: dict[str, tuple[str, Schema]] = {
     "$filter": (
         (
             "`atScope()`, `principalId eq 'ID'`, `assignedTo('ID')`, or several with `and`; of "
-            "identities `displayName eq 'NAME'`."
+            "identities `displayName eq 'NAME'`; of the activity log `eventTimestamp ge 'TIME'`, "
+            "`resourceUri eq 'ID'`, `caller eq 'NAME'`, `status eq 'Failed'`."
         ),
         _TEXT,
     ),
+    "$skiptoken": ("Where the page begins, as the last one said.", _TEXT),
     "$orderBy": (
         "By time, newest first unless said otherwise.",
         {"type": "string", "enum": ["createdtime desc", "createdtime asc", "createdtime"]},

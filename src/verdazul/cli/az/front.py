@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from verdazul.cli import account, ad, configure, grammar, login, main, role
+from verdazul.cli import account, ad, configure, grammar, login, main, monitor, role
 from verdazul.cli.az import extension, group, shim, version
 from verdazul.model.errors import UserError
 
@@ -58,6 +58,7 @@ def parser() -> grammar.Parser:
     extension.register(groups)
     group.register(groups)
     role.register(groups)
+    monitor.register(groups)
     configure.register(groups)
     return root
 
