@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tests.core.records import deployment, endpoint
 
@@ -33,7 +34,7 @@ STATUS = Status(
 
 
 @contextlib.asynccontextmanager
-async def opened(kind: str, folder: Path, **kept: int) -> AsyncIterator[Store]:
+async def opened(kind: str, folder: Path, **kept: Any) -> AsyncIterator[Store]:
     if kind == "memory":
         yield MemoryStore()
         return
