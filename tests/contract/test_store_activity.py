@@ -209,7 +209,7 @@ def test_the_log_tells_how_everything_came_to_be_as_it_is(
                 known[leaf.subject, leaf.path] = leaf.after
         tags_of = {
             (f"onlineEndpoints/{record.name}", path): text
-            for record in await store.endpoints()
+            for record in [state.record for state in await store.endpoints()]
             for path, text in audit.leaves_of({"tags": dict(record.spec.tags)}).items()
         }
         assert {key: text for key, text in known.items() if "tags" in key[1] and text} == tags_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -93,7 +94,7 @@ def _short_id(resource: str, workspace: str) -> str:
     return resource[len(workspace) + 1 :] if below else resource
 
 
-def _status(event: dict[str, Any]) -> str:
+def _status(event: Mapping[str, Any]) -> str:
     state, code = event["status"]["value"], event["subStatus"]["value"]
     return f"{state} ({code})" if code else str(state)
 
@@ -138,7 +139,7 @@ def _events(text: str) -> int:
 
 
 def _declare_list(commands: grammar.Subparsers[Any]) -> None:
-    parser = grammar.add_command(
+    parser = grammar.add_resource_command(
         commands,
         "list",
         list_all,
@@ -150,7 +151,6 @@ def _declare_list(commands: grammar.Subparsers[Any]) -> None:
             'verdazul monitor activity-log list --status Failed --query "[].subStatus.value"',
         ),
     )
-    parser.add_argument("-g", "--resource-group", metavar="NAME", help="of this group")
     parser.add_argument(
         "--resource-id", metavar="ID", help="of this resource and below; or an endpoint's name"
     )

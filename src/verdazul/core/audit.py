@@ -132,14 +132,12 @@ def differences(
 
 
 def leaves_of(value: object, path: str = "") -> dict[str, str]:
-    """JSON text by path (`traffic.blue`, `tags.a`); lists are leaves, empty objects too."""
-    if isinstance(value, Mapping) and value:
+    """JSON text by path (`traffic.blue`, `tags.a`); lists are leaves, an empty object has none."""
+    if isinstance(value, Mapping):
         found: dict[str, str] = {}
         for name, inner in value.items():
             found |= leaves_of(inner, f"{path}.{name}" if path else str(name))
         return found
-    if not path:
-        return {}
     return {path: json.dumps(value, ensure_ascii=False, sort_keys=True)}
 
 
