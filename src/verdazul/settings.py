@@ -145,7 +145,9 @@ class Settings:
     )
     issuers_file: Path = field(
         default=Path("issuers.yml"),
-        metadata={"doc": "whose tokens open endpoints of aad_token; relative to the home"},
+        metadata={
+            "doc": "whose tokens open aad_token endpoints and the control API; relative to the home"
+        },
     )
     issuer_refresh_seconds: float = field(
         default=300.0,

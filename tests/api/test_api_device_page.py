@@ -165,6 +165,25 @@ def test_who_guesses_passwords_waits_and_others_do_not(tell: Tell) -> None:
     tell(story)
 
 
+def test_who_tries_one_password_with_many_names_waits_too(tell: Tell) -> None:
+    async def story(door: Door) -> None:
+        await person(door)
+        code = await begun(door)
+        first = await page(door, {"code": code["user_code"]})
+
+        async def guess(name: str, source: str = "10.0.0.1") -> int:
+            form = {"ticket": ticket(first), "user": name, "password": "Winter2024"}
+            return (await page(door, form, x_forwarded_for=source)).status_code
+
+        statuses = [await guess(f"user{n}") for n in range(32)]
+
+        assert statuses == [400] * 30 + [429] * 2
+        assert await guess(ALICE) == 429
+        assert await guess(ALICE, "10.0.0.2") == 400
+
+    tell(story)
+
+
 def test_who_guesses_codes_waits(tell: Tell) -> None:
     async def story(door: Door) -> None:
         await person(door)

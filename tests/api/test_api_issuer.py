@@ -328,6 +328,23 @@ def test_open_codes_are_bounded_and_the_oldest_goes(
     tell(story)
 
 
+def test_who_begins_many_logins_pushes_out_only_the_own_ones(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logins, "_MOST_OF_ONE", 3)
+
+    async def story(door: Door) -> None:
+        await person(door)
+        own = await begun(door)
+        world = door.bench.world
+        others = [await logins.begin(world, CLI, SCOPE, source="10.0.0.9") for _ in range(5)]
+        kept = {item.name for item in await door.bench.store.items("deviceCodes")}
+
+        assert kept == {own["user_code"], *(one.code.text for one in others[2:])}
+
+    tell(story)
+
+
 def test_a_refresh_token_ends_with_its_person_password_program_and_time(tell: Tell) -> None:
     async def story(door: Door) -> None:
         async def again(told: dict[str, Any], **changes: Any) -> httpx.Response:

@@ -34,10 +34,19 @@ def test_it_names_all_that_azures_own_clients_read(api: Api, run: Run, home: Pat
     )
     assert told["IDENTITY_ENDPOINT"] == f"{api.address}/msi/token"
     assert told["IDENTITY_HEADER"] == TOKEN
+    assert "AZURE_AUTHORITY_HOST" not in told  # there is no TLS here: azure-identity would fail
     bundles = {told[name] for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")}
     assert bundles == {str(home / "certs" / "ca-bundle.pem")}
     assert told["AZURE_SUBSCRIPTION_ID"] == "00000000-0000-0000-0000-000000000000"
     assert (told["AZURE_DEFAULTS_GROUP"], told["AZURE_DEFAULTS_WORKSPACE"]) == ("local", "verdazul")
+
+
+def test_with_tls_it_names_the_issuer(run: Run, home: Path) -> None:
+    (home / "run" / "address").write_text("https://localhost:8443")
+
+    told = run("env", "-o", "json").json
+
+    assert told["AZURE_AUTHORITY_HOST"] == "https://localhost:8443"
 
 
 def test_it_names_the_workspace_with_which_the_home_was_started(run: Run, home: Path) -> None:

@@ -113,13 +113,16 @@ def test_a_login_is_for_its_owner_and_its_server_only(
     mode = file.stat().st_mode & 0o777
     with running(tmp_path / "other") as other:
         monkeypatch.setenv("VERDAZUL_ADDRESS", other.address)
-        elsewhere = owner(*ME).out.strip()
+        elsewhere = owner(*ME)
+        account = owner("account", "show", "--query", "user.name", "-o", "tsv").out
     monkeypatch.delenv("VERDAZUL_ADDRESS")
     file.chmod(0o644)
     seen_by_others = owner(*ME)
 
     assert mode == 0o600
-    assert elsewhere == HOME_OWNER
+    assert elsewhere.out.strip() == HOME_OWNER
+    assert "is asked by the home's token" in elsewhere.err
+    assert account == "owner\n"
     assert seen_by_others.code == 1
     assert "InsecureKeyFile" in seen_by_others.err
 
@@ -195,11 +198,16 @@ def test_who_waits_goes_on_until_somebody_allows_it(
     assert pauses == [5.0, 10.0, 15.0]  # asked too soon, twice: slow down
 
 
-def test_without_a_person_nobody_waits_for_one(guest: Run) -> None:
-    ran = guest("login")
+def test_without_a_person_nobody_waits_for_one(owner: Run, tmp_path: Path) -> None:
+    as_owner = owner("login")
+    (tmp_path / "home" / "token").unlink()
+    as_guest = owner("login")
 
-    assert ran.code == 1
-    assert "verdazul ad user create" in ran.err
+    assert as_owner.code == 0
+    assert as_owner.json[0]["user"]["name"] == "owner"
+    assert "you go on as its owner" in as_owner.err
+    assert as_guest.code == 1
+    assert "verdazul ad user create" in as_guest.err
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Rule
 from verdazul.api.device_page import PATH
-from verdazul.api.forms import read_form
+from verdazul.api.forms import read_form, source_of
 from verdazul.control import issuing, logins
 from verdazul.control.issuing import Issued
 from verdazul.control.world import World
@@ -138,7 +138,9 @@ class IssuerRoutes:
         """Begin a login that a person allows elsewhere."""
 
         async def answer(form: Form) -> Response:
-            begun = await logins.begin(self.world, form.get("client_id", ""), _scope(form))
+            begun = await logins.begin(
+                self.world, form.get("client_id", ""), _scope(form), source=source_of(request)
+            )
             return JSONResponse(self._code_body(begun), headers=_NOT_KEPT)
 
         return await self._asked(request, values, answer)

@@ -28,13 +28,13 @@ def register(groups: grammar.Subparsers[Any]) -> None:
 def show(session: Session, arguments: Arguments) -> None:
     """Show the subscription, and who is logged in."""
     refuse_other(session.settings, arguments.subscription)
-    render.show(subscription(session.settings), session.how)
+    render.show(subscription(session), session.how)
 
 
 def list_all(session: Session, arguments: Arguments) -> None:
     """Show all subscriptions: one."""
     del arguments
-    render.show([subscription(session.settings)], session.how)
+    render.show([subscription(session)], session.how)
 
 
 def list_locations(session: Session, arguments: Arguments) -> None:

@@ -83,10 +83,12 @@ def reset(session: Session, arguments: Arguments) -> None:
         directory = _directory(work)
         one = directory.principal(arguments.id)
         before = one.get().body
-        if not arguments.append:
-            for secret in before["passwordCredentials"]:
-                one.act("removePassword", {"keyId": secret["keyId"]})
+        ending = [] if arguments.append else before["passwordCredentials"]
+        for old in ending[1:]:  # one is left until the new one is there
+            one.act("removePassword", {"keyId": old["keyId"]})
         secret = directory.add_secret(before["appId"], _credential(arguments, "reset"))
+        for old in ending[:1]:
+            one.act("removePassword", {"keyId": old["keyId"]})
     session.note(_KEEP)
     told = {"appId": before["appId"], "password": secret["secretText"], "tenant": TENANT}
     render.show(told, session.how)

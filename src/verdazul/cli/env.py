@@ -62,6 +62,7 @@ def variables(session: Session) -> dict[str, str]:
     home, settings = Home(session.settings.home), session.settings
     url = _address(home)
     bundle = str(home.ca_bundle_file)
+    authority = {"AZURE_AUTHORITY_HOST": url} if url.startswith("https:") else {}
     return {
         "VERDAZUL_HOME": str(home.path),
         "VERDAZUL_ADDRESS": url,
@@ -73,6 +74,7 @@ def variables(session: Session) -> dict[str, str]:
         "ARM_CLOUD_METADATA_URL": url + _METADATA,
         "IDENTITY_ENDPOINT": f"{url}/msi/token",
         "IDENTITY_HEADER": home.token(),
+        **authority,  # azure-identity refuses one without TLS, and all else with it
         "AZURE_SUBSCRIPTION_ID": settings.subscription,
         "AZURE_DEFAULTS_GROUP": settings.resource_group,
         "AZURE_DEFAULTS_WORKSPACE": settings.workspace,

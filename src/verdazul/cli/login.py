@@ -6,7 +6,6 @@ kept in the home folder, readable by its owner only.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -112,7 +111,7 @@ def _as_owner(session: Session) -> None:
     from verdazul.client.login import forget_login
     from verdazul.client.server import owner_of
 
-    server = owner_of(session.settings.home, _environ(session))
+    server = owner_of(session.settings.home, session.environ)
     with Connection(server, trace=session.trace) as connection:
         connection.token_for(connection.address)
     forget_login(session.settings.home)
@@ -133,7 +132,14 @@ def _as_person(session: Session) -> None:
     from verdazul.client.login import CLIENT_ID, PERSON, Login
 
     with _stranger(session) as connection:
-        code = issuer.begin(connection, TENANT)
+        try:
+            code = issuer.begin(connection, TENANT)
+        except issuer.NoUsers:
+            if not (session.settings.home / "token").exists():
+                raise
+            session.note("there are no users in this home; you go on as its owner")
+            _as_owner(session)
+            return
         render.say(str(code["message"]))
         tokens = issuer.wait(connection, TENANT, code)
         name = str(issuer.claims_of(tokens.id_token).get("preferred_username", ""))
@@ -154,10 +160,6 @@ def _stranger(session: Session) -> Iterator[Connection]:
     from verdazul.client.connection import Connection
     from verdazul.client.server import reach
 
-    server = reach(session.settings.home, _environ(session))
+    server = reach(session.settings.home, session.environ)
     with Connection(server, trace=session.trace) as connection:
         yield connection
-
-
-def _environ(session: Session) -> Any:
-    return {} if session.is_home_named else os.environ

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 from verdazul.cli import render
 from verdazul.cli.grammar import Arguments
 from verdazul.cli.progress import Progress, progress
-from verdazul.model.errors import UserError
+from verdazul.model.errors import UserError, VerdazulError
 from verdazul.settings import Settings
 
 if TYPE_CHECKING:  # httpx takes longer to import than --help may take
     from verdazul.client.connection import Answer
+    from verdazul.client.login import Login
     from verdazul.client.operations import Patience
+    from verdazul.client.server import Server
     from verdazul.client.workspace import Resource, Workspace
 
 DEFAULTS = {"group": "resource_group", "workspace": "workspace", "location": "location"}
@@ -77,6 +79,26 @@ class Session:
         """
         return os.environ.get(ACCESS_TOKEN, "").strip()
 
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The variables that count: none when --home leads elsewhere."""
+        return {} if self.is_home_named else os.environ
+
+    @property
+    def login(self) -> Login | None:
+        """Who is logged in at the server that would be asked."""
+        from verdazul.client.login import read_login
+        from verdazul.client.server import reach
+
+        login = read_login(self.settings.home)
+        if login is None:
+            return None
+        try:
+            address = reach(self.settings.home, self.environ).address
+        except VerdazulError:
+            return login  # nothing runs that it could be compared with
+        return login if login.address == address else None
+
     @contextmanager
     def work(self) -> Iterator[Work]:
         """Open the way to the server and tell of progress meanwhile."""
@@ -85,12 +107,22 @@ class Session:
         from verdazul.client.server import locate
         from verdazul.client.workspace import Workspace
 
-        environ = {} if self.is_home_named else os.environ
-        server = locate(self.settings.home, environ)
+        server = locate(self.settings.home, self.environ)
+        self._tell_of_another_login(server)
         self.detail(f"server {server.address}, trusting {server.ca or 'the system'}")
         self.detail(f"workspace {self.workspace_id}")
         with Connection(server, trace=self.trace) as connection, progress(quiet=self.quiet) as on:
             yield Work(Workspace(connection, self.workspace_id), on, Patience(self.timeout_seconds))
+
+    def _tell_of_another_login(self, server: Server) -> None:
+        from verdazul.client.login import read_login
+
+        login = read_login(self.settings.home)
+        if login and server.login is None:
+            self.note(
+                f"{login.name} is logged in at {login.address} only; {server.address} is asked "
+                "by the home's token"
+            )
 
     def note(self, message: str) -> None:
         """Tell something worth knowing, unless only errors are wanted."""

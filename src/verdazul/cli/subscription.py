@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from verdazul.cli.session import Session
 from verdazul.model.errors import UserError
 from verdazul.model.oauth import TENANT, TENANT_ID
 from verdazul.settings import Settings
@@ -11,11 +12,9 @@ from verdazul.settings import Settings
 NAME = "Verdazul"
 
 
-def subscription(settings: Settings) -> dict[str, object]:
+def subscription(session: Session) -> dict[str, object]:
     """Tell all that az tells, with who is logged in."""
-    from verdazul.client.login import read_login
-
-    login = read_login(settings.home)
+    settings, login = session.settings, session.login
     user = {"name": login.name, "type": login.kind} if login else {"name": "owner", "type": "user"}
     return {
         "environmentName": NAME,

@@ -18,6 +18,13 @@ _EARLY_SECONDS = 300.0
 """So long before its end an access token is replaced."""
 _WAIT = frozenset({"authorization_pending", "slow_down"})
 _SERVER_ERROR = 500
+_NO_USERS = 50034
+
+
+class NoUsers(UserError):
+    """The home knows nobody who could log in. Its owner makes somebody, or goes on as the owner."""
+
+    default_code = "NoUsers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +137,11 @@ def _answer(connection: Connection, path: str, form: Mapping[str, str]) -> Mappi
 
 
 def _refused(told: Mapping[str, Any]) -> UserError:
+    if _NO_USERS in (told.get("error_codes") or ()):
+        return NoUsers(
+            "there is no user in this home who could log in",
+            fix="its owner makes one: verdazul ad user create",
+        )
     return UserError(
         f"the login was refused: {told.get('error_description') or told['error']}",
         code="LoginFailed",

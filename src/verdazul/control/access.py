@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from verdazul.control.endpoints import existing_endpoint, refuse_deleting
 from verdazul.control.world import World
 from verdazul.core.access import PrincipalType, RoleAssignment
-from verdazul.core.changes import ForgetRoleAssignment, PutRoleAssignment
+from verdazul.core.changes import Change, ForgetRoleAssignment, PutRoleAssignment
 from verdazul.model.endpoint import AuthMode
 from verdazul.model.errors import Conflict, NotFound, UserError
 from verdazul.model.names import same_name
@@ -68,12 +68,12 @@ async def take_role(world: World, endpoint: str, id_: str) -> RoleAssignment | N
     return known
 
 
-async def take_roles_of(world: World, principal: str) -> None:
-    """All that an identity was given, because it is no more."""
+async def forget_principal(world: World, principal: str, *changes: Change) -> None:
+    """An identity is no more: its roles go in the same commit as `changes`."""
     async with world.turns.of(_TURN):
         known = await world.store.role_assignments()
         taken = [one for one in known if one.principal == principal]
-        await world.store.commit(*(ForgetRoleAssignment(one.id) for one in taken))
+        await world.store.commit(*changes, *(ForgetRoleAssignment(one.id) for one in taken))
     for endpoint in {one.endpoint for one in taken}:
         await _wake(world, endpoint)
 

@@ -12,7 +12,7 @@ import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from verdazul.control.access import take_roles_of
+from verdazul.control.access import forget_principal
 from verdazul.control.world import World
 from verdazul.core.changes import Change, ForgetItem, PutItem
 from verdazul.core.identities import ClientSecret, Identity, ServicePrincipal, User
@@ -156,8 +156,8 @@ async def delete_identity(world: World, kind: type[Identity], text: str) -> None
     async with world.turns.of(_TURN):
         found: Identity = await existing(world, kind, text)
         name = found.name if isinstance(found, User) else found.app_id
-        await world.store.commit(ForgetItem(_IDENTITIES, found.id), ForgetItem(_NAMES, name))
-    await take_roles_of(world, found.id)
+        gone = ForgetItem(_IDENTITIES, found.id), ForgetItem(_NAMES, name)
+        await forget_principal(world, found.id, *gone)
 
 
 def check_password(password: str, name: str) -> None:

@@ -43,9 +43,11 @@ class Failures:
 
 @dataclass(slots=True)
 class Guesses:
-    """What is guessed at: a person's password from one address and from all, codes, polls."""
+    """What is guessed at: passwords (of one person from one address; of one person, or from one
+    address, in all), codes, polls.
+    """
 
     passwords: Failures = field(default_factory=lambda: Failures(5))
-    users: Failures = field(default_factory=lambda: Failures(30))
+    many: Failures = field(default_factory=lambda: Failures(30))
     codes: Failures = field(default_factory=lambda: Failures(10))
     polls: dict[str, float] = field(default_factory=dict)

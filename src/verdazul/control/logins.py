@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
 from verdazul.control.directory import find_by_name, find_identity, has_users
+from verdazul.control.guesses import Failures, Guesses
 from verdazul.control.world import World
 from verdazul.core.changes import ForgetItem, PutItem
 from verdazul.core.identities import User
@@ -29,7 +30,8 @@ _TURN = "device codes"
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # no vowels: no words; nothing that looks like a digit
 _LENGTH = 9
 LOCKED = "AADSTS50053"
-_MOST_OPEN = 1000
+_MOST_OPEN, _MOST_OF_ONE = 1000, 50
+"""In all, and begun from one address: who begins many pushes out no one else's."""
 _TOO_SOON = 0.8  # of the interval: clients' clocks tick in whole seconds
 _CLIENT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -43,6 +45,7 @@ class Code:
     client_id: str
     scope: str
     expires_at: float
+    source: str = ""
     user: str = ""
     is_denied: bool = False
 
@@ -66,8 +69,8 @@ def check_client(client_id: str) -> None:
         )
 
 
-async def begin(world: World, client_id: str, scope: str) -> Begun:
-    """Open a code. Raises TokenRefused."""
+async def begin(world: World, client_id: str, scope: str, *, source: str = "") -> Begun:
+    """Open a code. `source`: from where. Raises TokenRefused."""
     check_client(client_id)
     audience_of_scope(scope, world.address)
     if not await has_users(world):
@@ -80,8 +83,9 @@ async def begin(world: World, client_id: str, scope: str) -> Begun:
     async with world.turns.of(_TURN):
         now, text = world.clock.now(), "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
         secret = world.ids.new_key()
-        code = Code(text, digest(secret), client_id, scope, now + CODE_SECONDS)
-        gone = _superfluous([_code(one) for one in await world.store.items(_KIND)], now)
+        code = Code(text, digest(secret), client_id, scope, now + CODE_SECONDS, source)
+        known = [_code(one) for one in await world.store.items(_KIND)]
+        gone = _superfluous(known, source, now)
         await world.store.commit(*(ForgetItem(_KIND, one.text) for one in gone), _kept(code, now))
         for one in gone:
             world.guesses.polls.pop(one.text, None)
@@ -127,23 +131,27 @@ async def redeem(world: World, device_code: str, client_id: str) -> tuple[User, 
 
 async def logged_in(world: World, name: str, password: str, source: str) -> User | Problem:
     """The user of that name and password; who guesses waits ever longer. `source`: from where."""
-    now, keys = world.clock.now(), (f"{name.lower()} {source}", name.lower())
-    guesses = (world.guesses.passwords, world.guesses.users)
-    wait = max(kept.wait(key, now) for kept, key in zip(guesses, keys, strict=True))
+    now, kept = world.clock.now(), _counts(world.guesses, name.lower(), source)
+    wait = max(failures.wait(key, now) for failures, key in kept)
     if wait:
-        return Problem(
-            LOCKED,
-            f"too many wrong passwords for this user; try again in {wait:.0f} s",
-        )
+        return Problem(LOCKED, f"too many wrong passwords; try again in {wait:.0f} s")
     found = await find_by_name(world, name)
     user = found if isinstance(found, User) else None
     if await world.passwords.matches(password, user.password if user else "") and user:
-        for kept, key in zip(guesses, keys, strict=True):
-            kept.succeeded(key)
+        for failures, key in kept:
+            failures.succeeded(key)
         return user
-    for kept, key in zip(guesses, keys, strict=True):
-        kept.failed(key, now)
+    for failures, key in kept:
+        failures.failed(key, now)
     return Problem("AADSTS50126", "the user name or the password is wrong")
+
+
+def _counts(guesses: Guesses, name: str, source: str) -> tuple[tuple[Failures, str], ...]:
+    return (
+        (guesses.passwords, f"{name} from {source}"),
+        (guesses.many, f"user {name}"),
+        (guesses.many, f"from {source}"),
+    )
 
 
 def _refuse_unready(
@@ -166,11 +174,15 @@ def _refuse_unready(
     raise TokenRefused("authorization_pending", 70016, "Nobody has typed in the code so far")
 
 
-def _superfluous(known: Iterable[Code], now: float) -> list[Code]:
-    """Those that have ended, and the oldest of too many."""
-    ended = [one for one in known if now >= one.expires_at]
-    opened = sorted((one for one in known if now < one.expires_at), key=lambda one: one.expires_at)
-    return [*ended, *opened[: max(0, len(opened) - _MOST_OPEN + 1)]]
+def _superfluous(known: Iterable[Code], source: str, now: float) -> list[Code]:
+    """Those that have ended, and the oldest of too many: of that source, then of all."""
+    by_age = sorted(known, key=lambda one: one.expires_at)
+    ended = [one for one in by_age if now >= one.expires_at]
+    opened = by_age[len(ended) :]
+    theirs = [one for one in opened if one.source == source]
+    gone = theirs[: max(0, len(theirs) - _MOST_OF_ONE + 1)]
+    left = [one for one in opened if one not in gone]
+    return [*ended, *gone, *left[: max(0, len(left) - _MOST_OPEN + 1)]]
 
 
 def _kept(code: Code, now: float) -> PutItem:
