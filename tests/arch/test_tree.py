@@ -32,6 +32,7 @@ KNOWN_HOSTS = {
     "management.azure.com",
     "management.core.windows.net",
     "ml.azure.com",
+    "schemas.microsoft.com",
     "somewhere.else",
     "storage.azure.com",
     "www.apache.org",
