@@ -36,6 +36,15 @@ class Real:
         body = {"userPrincipalName": name, "passwordProfile": {"password": password}}
         return str(self.client.post("/v1.0/users", json=body).json()["id"])
 
+    @contextlib.contextmanager
+    def somebody(self) -> Iterator[str]:
+        """A person for a while."""
+        id_ = self.person()
+        try:
+            yield id_
+        finally:
+            self.client.delete(f"/v1.0/users/{id_}")
+
 
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, up: threading.Event) -> None:

@@ -159,7 +159,7 @@ def test_a_person_logs_in_by_a_code_and_stays(
     entered = owner("login")
     me = owner(*ME).out.strip()
     kept = json.loads(login_file(tmp_path).read_text())
-    kept["access"][real.address]["expires_at"] = 1.0
+    kept["access"][issuer.CONTROL]["expires_at"] = 1.0
     login_file(tmp_path).write_text(json.dumps(kept))
     later = owner("account", "get-access-token", "--resource", "https://ml.azure.com").json
     again = owner(*ME).out.strip()
@@ -174,13 +174,34 @@ def test_a_person_logs_in_by_a_code_and_stays(
     assert ended.out.strip() == alice  # it is read from the token that is kept
     assert refused.code == 1
     assert "log in again (verdazul login)" in refused.err
-    assert json.loads(login_file(tmp_path).read_text())["access"][real.address]["expires_at"] > 1e9
+    assert (
+        json.loads(login_file(tmp_path).read_text())["access"][issuer.CONTROL]["expires_at"] > 1e9
+    )
+
+
+def test_a_server_is_logged_in_to_by_any_of_its_names(
+    owner: Run, real: Real, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = program(owner)
+    other = real.address.replace("localhost", "127.0.0.1")
+    monkeypatch.setenv("VERDAZUL_ADDRESS", other)
+
+    with real.somebody():
+        said: list[str] = []
+        monkeypatch.setattr("verdazul.cli.login.render.say", said.append)
+        monkeypatch.setattr(issuer, "pause", lambda _: allow(said[0]))
+        entered = owner("login")
+    as_program(owner, made)
+
+    assert entered.code == 0
+    assert f"{other}/devicelogin" in said[0]
+    token = owner("account", "get-access-token").json["accessToken"]
+    assert issuer.claims_of(token)["appid"] == made["appId"]
 
 
 def test_who_waits_goes_on_until_somebody_allows_it(
     owner: Run, real: Real, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real.person()
     pauses: list[float] = []
     said: list[str] = []
     monkeypatch.setattr("verdazul.cli.login.render.say", said.append)
@@ -191,8 +212,8 @@ def test_who_waits_goes_on_until_somebody_allows_it(
             allow(said[0])
 
     monkeypatch.setattr(issuer, "pause", sleep)
-    entered = owner("login", "--use-device-code")
-    real.client.delete("/v1.0/users/alice@example.com")
+    with real.somebody():
+        entered = owner("login", "--use-device-code")
 
     assert entered.code == 0
     assert pauses == [5.0, 10.0, 15.0]  # asked too soon, twice: slow down

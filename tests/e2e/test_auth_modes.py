@@ -108,3 +108,25 @@ def test_tokens_outlive_a_restart_and_end_with_their_endpoint(system: System, cr
     assert (old, new) == (401, 404)
     secrets = [path.read_text(errors="replace") for path in system.home.rglob("*.log")]
     assert not [text for text in secrets if token in text]
+
+
+@pytest.mark.azure(39, 41)
+def test_the_control_api_knows_the_identities_of_an_issuer_outside(system: System) -> None:
+    issuer = RsaIssuer("urn:control")
+    (system.home / "control-keys.json").write_text(key_set([issuer.jwk()]))
+    listed = {"issuer": issuer.url, "audiences": [AUDIENCE], "jwks_file": "control-keys.json"}
+    (system.home / "issuers.yml").write_text(json.dumps({"issuers": [listed]}))
+    address = (system.home / "run" / "address").read_text().strip()
+
+    def told(**claims: object) -> tuple[int, str]:
+        with system.client("none", credential=issuer.token(**claims)) as client:
+            answer = client.get(f"{address}/verdazul/v1/status")
+        return answer.status_code, answer.text
+
+    eventually(lambda: told(aud="https://management.azure.com")[0] == 403)
+    status, text = told(aud=address, oid="somebody-without-a-role")
+    assert status == 403
+    assert "somebody-without-a-role" in text
+    assert told(aud=AUDIENCE)[0] == 401
+    assert told(aud=address, exp=1)[0] == 401
+    assert told(aud=address, iss="urn:nobody")[0] == 401

@@ -144,7 +144,7 @@ def _as_person(session: Session) -> None:
         tokens = issuer.wait(connection, TENANT, code)
         name = str(issuer.claims_of(tokens.id_token).get("preferred_username", ""))
         found = Login(connection.address, TENANT, PERSON, name, CLIENT_ID, tokens.refresh_token)
-        _keep(session, found.with_access(connection.address, tokens.access))
+        _keep(session, found.with_access(issuer.CONTROL, tokens.access))
 
 
 def _keep(session: Session, found: Login) -> None:

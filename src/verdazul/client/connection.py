@@ -108,7 +108,8 @@ class Connection:
     def token_for(self, resource: str) -> tuple[str, int]:
         """A token of whoever is logged in, else of the home's owner, and when it ends."""
         if self._server.login:
-            access = self._access(self._server.login, resource)
+            ours = resource.rstrip("/").lower() == self.address.lower()
+            access = self._access(self._server.login, "" if ours else resource)
             return access.token, int(access.expires_at)
         answer = self.request(
             "GET",
@@ -121,13 +122,15 @@ class Connection:
     def _credential(self) -> str:
         if self._server.login is None:
             return self._server.token
-        return self._access(self._server.login, self.address).token
+        return self._access(self._server.login).token
 
-    def _access(self, login: Login, resource: str) -> Access:
-        """What is got anew is kept, so that the next command need not ask."""
-        from verdazul.client.issuer import access
+    def _access(self, login: Login, resource: str = "") -> Access:
+        """For the control API (""), or another resource. What is got anew is kept, so that the
+        next command need not ask.
+        """
+        from verdazul.client.issuer import CONTROL, access
 
-        newer, found = access(self, login, resource)
+        newer, found = access(self, login, resource or CONTROL)
         if newer is not login:
             self._server = replace(self._server, login=newer)
             if self._server.home:

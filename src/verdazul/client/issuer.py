@@ -8,11 +8,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from verdazul.client.connection import Connection, excerpt
 from verdazul.client.login import CLIENT_ID, PROGRAM, Access, Login
 from verdazul.model.errors import Fatal, Retryable, UserError
 
+CONTROL = "https://management.azure.com"
+"""For whom tokens are that open the control API, whatever address it has."""
 _DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _EARLY_SECONDS = 300.0
 """So long before its end an access token is replaced."""
@@ -39,14 +42,19 @@ class Tokens:
 def as_program(connection: Connection, tenant: str, client_id: str, secret: str) -> Login:
     """Log in a service principal. Raises UserError (LoginFailed)."""
     login = Login(connection.address, tenant, PROGRAM, client_id, client_id, secret)
-    return renewed(connection, login, connection.address)
+    return renewed(connection, login, CONTROL)
 
 
 def begin(connection: Connection, tenant: str) -> Mapping[str, Any]:
-    """Begin a login that a person allows; its `message` says what they have to do."""
-    scope = f"{connection.address}/.default offline_access openid profile"
-    form = {"client_id": CLIENT_ID, "scope": scope}
-    return _asked(connection, f"/{tenant}/oauth2/v2.0/devicecode", form)
+    """Begin a login that a person allows; its `message` says what they have to do.
+
+    The page is told at the address by which we know the server: it may have others.
+    """
+    form = {"client_id": CLIENT_ID, "scope": f"{CONTROL}/.default offline_access openid profile"}
+    code = _asked(connection, f"/{tenant}/oauth2/v2.0/devicecode", form)
+    page = connection.address + urlsplit(str(code["verification_uri"])).path
+    told = f"To sign in, use a web browser to open the page {page} and enter the code "
+    return {**code, "message": f"{told}{code['user_code']} to authenticate."}
 
 
 def wait(connection: Connection, tenant: str, code: Mapping[str, Any]) -> Tokens:
