@@ -43,7 +43,9 @@ async def put_traffic(
     await ended(client, await client.put(path, content=json.dumps(body)))
 
 
-async def ended(client: httpx.AsyncClient, answer: httpx.Response) -> None:
+async def ended(
+    client: httpx.AsyncClient, answer: httpx.Response, *, look_seconds: float = LOOK_SECONDS
+) -> None:
     """Wait for the operation that `answer` began; anything but success ends the benchmark."""
     answer.raise_for_status()
     while True:
@@ -51,4 +53,4 @@ async def ended(client: httpx.AsyncClient, answer: httpx.Response) -> None:
         if operation["status"] != "InProgress":
             assert operation["status"] == "Succeeded", operation
             return
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(look_seconds)

@@ -32,7 +32,8 @@ from control_api import WORKSPACE, control, ended
 from harness import OUT_OF_REACH, Bench, load, table
 
 SERVER = Path(__file__).with_name("instant_machine.py")
-AT_ONCE = 8
+AT_ONCE = 100
+PATIENCE_SECONDS = 0.3  # between two looks at an operation, where many are under way
 LOOK_SECONDS = 0.002
 LAST_READY_SECONDS = 120
 REST_SECONDS = 12
@@ -132,7 +133,7 @@ async def _declare_some(
     client: httpx.AsyncClient, numbers: Iterator[int], bodies: dict[str, Any]
 ) -> None:
     for number in numbers:
-        await declare(client, name_of(number), bodies)
+        await declare(client, name_of(number), bodies, look_seconds=PATIENCE_SECONDS)
 
 
 async def first_endpoint(it: Plane, client: httpx.AsyncClient) -> dict[str, Any]:
@@ -146,21 +147,27 @@ async def first_endpoint(it: Plane, client: httpx.AsyncClient) -> dict[str, Any]
     return {one["name"]: one for one in found}
 
 
-async def declare(client: httpx.AsyncClient, name: str, bodies: dict[str, Any]) -> None:
+async def declare(
+    client: httpx.AsyncClient,
+    name: str,
+    bodies: dict[str, Any],
+    *,
+    look_seconds: float = LOOK_SECONDS,
+) -> None:
     """One endpoint like the first."""
     path = f"{WORKSPACE}/onlineEndpoints/{name}"
-    await put(client, path, {"authMode": "Key"})
-    for color, body in bodies.items():
-        answer = await client.put(f"{path}/deployments/{color}", json=body)
-        await ended(client, answer)
-    await put(client, path, {"authMode": "Key", "traffic": {"blue": 90, "green": 10}})
+    wanted = {path: {"location": "local", "properties": {"authMode": "Key"}}}
+    wanted |= {f"{path}/deployments/{color}": body for color, body in bodies.items()}
+    for place, body in wanted.items():
+        await ended(client, await client.put(place, json=body), look_seconds=look_seconds)
+    traffic = {"authMode": "Key", "traffic": {"blue": 90, "green": 10}}
+    body = {"location": "local", "properties": traffic}
+    await ended(client, await client.put(path, json=body), look_seconds=look_seconds)
 
 
-async def put(
-    client: httpx.AsyncClient, path: str, properties: dict[str, Any], **rest: Any
-) -> None:
+async def put(client: httpx.AsyncClient, path: str, properties: dict[str, Any]) -> None:
     """Returns when the change is in force."""
-    body = {"location": "local", "properties": properties, **rest}
+    body = {"location": "local", "properties": properties}
     await ended(client, await client.put(path, json=body))
 
 

@@ -180,6 +180,8 @@ def test_a_part_of_the_endpoints_comes_with_their_status_and_deployments(ask: As
         assert await store.endpoint_names() == (*names, "zz1")
         assert await store.count_endpoints() == 5
         *first, last = await store.endpoints()
+        assert await store.endpoint_state("BETA") == first[1]
+        assert await store.endpoint_state("bet") is None
         for one in first:
             assert one.status == STATUS
             assert one.deployments == await store.deployments(one.name)

@@ -127,12 +127,10 @@ async def _update(world: World, known: EndpointRecord, spec: EndpointSpec) -> Ac
 
 async def get_endpoint(world: World, name: str) -> EndpointState:
     """Raise NotFound when there is none."""
-    record = await existing_endpoint(world, name)
-    return EndpointState(
-        record,
-        await world.store.endpoint_status(record.name),
-        await world.store.deployments(record.name),
-    )
+    state = await world.store.endpoint_state(name)
+    if state is None:
+        raise _no_endpoint(name)
+    return state
 
 
 async def delete_endpoint(world: World, name: str) -> Accepted | None:
@@ -175,11 +173,15 @@ async def existing_endpoint(world: World, name: str) -> EndpointRecord:
     """The endpoint of that name. Raises NotFound."""
     record = await world.store.endpoint(name)
     if record is None:
-        raise NotFound(
-            f'endpoint "{name}" does not exist',
-            fix="see `verdazul online-endpoint list`, or create it first",
-        )
+        raise _no_endpoint(name)
     return record
+
+
+def _no_endpoint(name: str) -> NotFound:
+    return NotFound(
+        f'endpoint "{name}" does not exist',
+        fix="see `verdazul online-endpoint list`, or create it first",
+    )
 
 
 def canceled(operation: Operation, now: float) -> Operation:

@@ -50,13 +50,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One look at an endpoint. `refusal` is why the gateway does not route as it should."""
+    """One look at an endpoint. `refusal` is why the gateway does not route as it should.
+
+    `opened` are the operations in progress, once all is done that can be done for now.
+    """
 
     endpoint: EndpointRecord | None
+    status: Status | None
     deployments: tuple[DeploymentState, ...]
     instances: tuple[Instance, ...]
     routed: frozenset[str]
     refusal: Problem | None
+    opened: tuple[Operation, ...] = ()
 
 
 async def reconcile(world: World, name: str) -> LookAgain | Gone:
@@ -66,6 +71,7 @@ async def reconcile(world: World, name: str) -> LookAgain | Gone:
     """
     seen = await _look(world, name)
     again = [await _act(world, seen, deployment, name) for deployment in _deployment_names(seen)]
+    seen = replace(seen, opened=await world.store.open_operations(name))
     changes = [*await _judge_deployments(world, seen), *await _judge_endpoint(world, seen)]
     if changes:
         await world.store.commit(*changes)
@@ -75,12 +81,14 @@ async def reconcile(world: World, name: str) -> LookAgain | Gone:
 
 
 async def _look(world: World, name: str) -> Seen:
-    endpoint = await world.store.endpoint(name)
-    deployments = await world.store.deployments(name)
+    state = await world.store.endpoint_state(name)
+    endpoint = state.record if state else None
+    deployments = state.deployments if state else ()
     instances = await world.compute.observe(endpoint.name if endpoint else name)
     refusal = await _publish(world, name, endpoint, deployments, instances)
     routed = world.gateway.routed(endpoint.name if endpoint else name)
-    return Seen(endpoint, deployments, instances, routed, refusal)
+    status = state.status if state else None
+    return Seen(endpoint, status, deployments, instances, routed, refusal)
 
 
 async def _publish(
@@ -183,7 +191,7 @@ async def _judge_deployments(world: World, seen: Seen) -> list[Change]:
         if state.record.deleting:
             changes += await _judge_deletion(world, seen, state)
         else:
-            changes += await _judge_deployment(world, seen, state)
+            changes += _judge_deployment(world, seen, state)
     return changes
 
 
@@ -193,11 +201,11 @@ async def _judge_deletion(world: World, seen: Seen, state: DeploymentState) -> l
     left = await world.compute.observe(record.endpoint)
     if any(same_name(i.id.deployment, record.name) for i in left) or seen.refusal:
         return []
-    ended = await _end_operations(world, record.endpoint, record.name, None)
+    ended = _end_operations(world, seen, record.name, None)
     return [ForgetDeployment(record.endpoint, record.name), *ended]
 
 
-async def _judge_deployment(world: World, seen: Seen, state: DeploymentState) -> list[Change]:
+def _judge_deployment(world: World, seen: Seen, state: DeploymentState) -> list[Change]:
     record, now = state.record, world.clock.now()
     mine = tuple(i for i in seen.instances if same_name(i.id.deployment, record.name))
     view = SeenWorld(
@@ -214,7 +222,7 @@ async def _judge_deployment(world: World, seen: Seen, state: DeploymentState) ->
     if (status, memory) != (state.status, state.memory):
         changes.append(RememberDeployment(record.endpoint, record.name, status, memory))
     if status.state in {ProvisioningState.SUCCEEDED, ProvisioningState.FAILED}:
-        changes += await _end_operations(world, record.endpoint, record.name, status)
+        changes += _end_operations(world, seen, record.name, status)
     return changes
 
 
@@ -257,9 +265,9 @@ async def _judge_endpoint(world: World, seen: Seen) -> list[Change]:
     if endpoint.spec.auth_mode is AuthMode.AAD_TOKEN:
         status = replace(status, conditions=(*status.conditions, _trusted(world, endpoint)))
     changes: list[Change] = []
-    if status != await world.store.endpoint_status(endpoint.name):
+    if status != seen.status:
         changes.append(RememberEndpoint(endpoint.name, status))
-    changes += await _end_operations(world, endpoint.name, "", status)
+    changes += _end_operations(world, seen, "", status)
     return changes
 
 
@@ -271,8 +279,8 @@ async def _judge_endpoint_deletion(
         return []
     changes: list[Change] = []
     for state in seen.deployments:
-        changes += await _end_operations(world, endpoint.name, state.record.name, None)
-    changes += await _end_operations(world, endpoint.name, "", None)
+        changes += _end_operations(world, seen, state.record.name, None)
+    changes += _end_operations(world, seen, "", None)
     return [*changes, ForgetEndpoint(endpoint.name)]
 
 
@@ -305,13 +313,13 @@ def _trusted(world: World, endpoint: EndpointRecord) -> Condition:
     return Condition("IssuersTrusted", *said, endpoint.modified_at, endpoint.generation)
 
 
-async def _end_operations(
-    world: World, endpoint: str, deployment: str, status: Status | None
+def _end_operations(
+    world: World, seen: Seen, deployment: str, status: Status | None
 ) -> list[Change]:
     """Close what is open on this resource with its outcome. `status` None: it was deleted."""
     return [
         EndOperation(_ended(operation, status, world.clock.now()))
-        for operation in await world.store.open_operations(endpoint)
+        for operation in seen.opened
         if same_name(operation.deployment, deployment) and _is_about(operation, status)
     ]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 from verdazul.core.environment import Recipe
 from verdazul.core.instance import Probe
@@ -41,10 +42,15 @@ class Bundle:
     @property
     def revision(self) -> str:
         """Ten hex digits of the digest over everything above."""
-        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:10]
+        return _revision(self)
 
     @property
     def artifacts(self) -> frozenset[str]:
         """Digests of the artifacts it needs on disk."""
         return frozenset({self.code} | ({self.model.digest} if self.model else set()))
+
+
+@lru_cache(maxsize=16384)  # asked a dozen times at every look at a deployment
+def _revision(bundle: Bundle) -> str:
+    canonical = json.dumps(asdict(bundle), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:10]

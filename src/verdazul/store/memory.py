@@ -124,6 +124,10 @@ class MemoryStore:
     async def endpoint(self, name: str) -> EndpointRecord | None:
         return self._tables.endpoints.get(name.lower())
 
+    async def endpoint_state(self, name: str) -> EndpointState | None:
+        key = name.lower()
+        return await self._endpoint_state(key) if key in self._tables.endpoints else None
+
     async def endpoint_status(self, name: str) -> Status | None:
         return self._tables.statuses.get(name.lower())
 

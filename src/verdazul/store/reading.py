@@ -41,7 +41,12 @@ class SqliteReads:
     async def endpoints(
         self, *, skip: int = 0, most: int | None = None
     ) -> tuple[EndpointState, ...]:
-        return await self._run(lambda: self._endpoints(skip, -1 if most is None else most))
+        most = -1 if most is None else most
+        return await self._run(lambda: self._endpoints("", skip=skip, most=most))
+
+    async def endpoint_state(self, name: str) -> EndpointState | None:
+        found = await self._run(lambda: self._endpoints(name.lower()))
+        return found[0] if found else None
 
     async def endpoint_names(self) -> tuple[str, ...]:
         rows = await self._rows(
@@ -145,13 +150,14 @@ class SqliteReads:
         rows = await self._run(lambda: audit_rows.select(self._connection, wanted))
         return tuple((number, load(Entry, text)) for number, text in rows)
 
-    def _endpoints(self, skip: int, most: int) -> tuple[EndpointState, ...]:
-        found = self._execute(
-            "SELECT endpoint_key, record, status FROM endpoints"
-            " ORDER BY endpoint_key LIMIT ? OFFSET ?",
-            most,
-            skip,
-        ).fetchall()
+    def _endpoints(self, key: str, *, skip: int = 0, most: int = -1) -> tuple[EndpointState, ...]:
+        """One, or ("") a part of all."""
+        query = "SELECT endpoint_key, record, status FROM endpoints"
+        if key:
+            found = self._execute(f"{query} WHERE endpoint_key = ?", key).fetchall()
+        else:
+            part = f"{query} ORDER BY endpoint_key LIMIT ? OFFSET ?"
+            found = self._execute(part, most, skip).fetchall()
         deployments: dict[str, list[DeploymentState]] = {key: [] for key, _, _ in found}
         if found:
             rows = self._execute(
@@ -160,8 +166,8 @@ class SqliteReads:
                 found[0][0],
                 found[-1][0],
             )
-            for key, *row in rows:
-                deployments[key].append(_deployment_state(tuple(row)))
+            for owner, *row in rows:
+                deployments[owner].append(_deployment_state(tuple(row)))
         return tuple(
             EndpointState(
                 load(EndpointRecord, record),
