@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib.resources import files
@@ -22,7 +23,16 @@ from verdazul.gateway import auth, limits
 from verdazul.gateway.bootstrap import bootstrap
 from verdazul.gateway.clusters import Unroutable
 from verdazul.gateway.resources import endpoint_routes
-from verdazul.gateway.snapshot import Discovery, Part, Snapshot, clusters_in, passage, signers
+from verdazul.gateway.snapshot import (
+    Discovery,
+    Older,
+    Part,
+    Snapshot,
+    clusters_in,
+    passage,
+    signers,
+)
+from verdazul.gateway.split import values_in
 
 SCRIPTS = {
     (files("verdazul.gateway") / name).read_text(encoding="utf-8"): name
@@ -110,7 +120,8 @@ def test_routes_in_envoys_words_are_as_reviewed(name: str) -> None:
     snapshot = Snapshot.of(routes)
 
     clusters = {name: json.loads(text) for name, text in snapshot.clusters.items()}
-    check_golden(name, look_at, {"clusters": clusters, "routes": routes_in(snapshot.rds())})
+    made = {"shares": snapshot.shares, "clusters": clusters, "routes": routes_in(snapshot.rds)}
+    check_golden(name, look_at, made)
 
 
 def test_signers_are_as_reviewed() -> None:
@@ -186,16 +197,51 @@ routes_strategy = st.dictionaries(
 ).map(lambda made: [Route(name, DIGESTS, chosen) for name, chosen in made.items()])
 
 
-def named_clusters(routes: Mapping[str, Any]) -> set[str]:
+def routes_of_endpoints(routes: Mapping[str, Any]) -> list[list[Any]]:
     (host,) = routes["virtual_hosts"]
     (below,) = host["matcher"]["matcher_list"]["matchers"]
     endpoints = below["on_match"]["matcher"].get("matcher_list", {"matchers": []})
-    made = [
-        one
-        for match in endpoints["matchers"]
-        for one in match["on_match"]["action"]["typed_config"]["routes"]
+    return [
+        match["on_match"]["action"]["typed_config"]["routes"] for match in endpoints["matchers"]
     ]
+
+
+def named_clusters(routes: Mapping[str, Any]) -> set[str]:
+    made = [one for each in routes_of_endpoints(routes) for one in each]
     return {one["route"]["cluster"] for one in made if "route" in one}
+
+
+def answering(routes: list[Any], shares: Mapping[str, int], number: int) -> str:
+    """What Envoy does: the first route whose fraction is above the request's number."""
+    for one in routes:
+        if "headers" in one["match"]:
+            continue
+        fraction = one["match"].get("runtime_fraction")
+        if fraction is None or number < shares.get(fraction["runtime_key"], 0):
+            return str(one["route"]["cluster"]) if "route" in one else ""
+    raise AssertionError("a request fell through")
+
+
+def split_by(
+    known: list[Route], routes: Mapping[str, Any], shares: Mapping[str, int]
+) -> dict[str, Counter[str]]:
+    """How many of a hundred requests to each endpoint each deployment gets."""
+    names = sorted(route.endpoint for route in known)
+    return {
+        name: Counter(answering(each, shares, number) for number in range(100))
+        for name, each in zip(names, routes_of_endpoints(routes), strict=True)
+    }
+
+
+def weights(endpoint: str, routes: list[Route]) -> Counter[str]:
+    """The same as it was declared."""
+    shared: Counter[str] = Counter()
+    for route in routes:
+        if route.endpoint == endpoint:
+            for deployment in route.deployments:
+                shared[f"{endpoint}.{deployment.name}"] = deployment.weight
+            shared[""] = 100 - shared.total()
+    return +shared
 
 
 @settings(max_examples=60)
@@ -204,17 +250,22 @@ def test_every_state_on_the_way_has_the_clusters_that_its_routes_name(
     before: list[Route], after: list[Route]
 ) -> None:
     old, new = Snapshot.of(before), Snapshot.of(after)
-    clusters: dict[str, Any] = dict(old.clusters)
-    routes = routes_in(old.rds())
+    clusters, shares, routes = old.clusters, old.shares, routes_in(old.rds)
 
-    for file in passage(old.clusters, new):
-        if file.kind == "cds":
-            clusters = clusters_in(file.text)
-        else:
-            routes = routes_in(file)
+    for file in passage(Older(old.clusters, old.shares), new):
+        match file.kind:
+            case "cds":
+                clusters = clusters_in(file.text)
+            case "rtds":
+                shares = values_in(file.text)
+            case _:
+                routes = routes_in(file)
         assert named_clusters(routes) <= set(clusters)
+        in_force = before if routes == routes_in(old.rds) else after
+        for name, found in split_by(in_force, routes, shares).items():
+            assert found in [weights(name, before), weights(name, after)]
 
-    assert (clusters, routes) == (new.clusters, routes_in(new.rds()))
+    assert (clusters, shares, routes) == (new.clusters, new.shares, routes_in(new.rds))
 
 
 @settings(max_examples=30)
@@ -245,7 +296,7 @@ def found_by(tree: Any, path: str) -> str:
 @given(st.sets(st.text("abC1-", min_size=1, max_size=5).map("E".__add__), min_size=1, max_size=80))
 def test_every_endpoint_is_found_among_many_and_no_other(names: set[str]) -> None:
     unique = {name.lower(): name for name in names}
-    routes = routes_in(Snapshot.of([Route(name, DIGESTS, ()) for name in unique.values()]).rds())
+    routes = routes_in(Snapshot.of([Route(name, DIGESTS, ()) for name in unique.values()]).rds)
     tree = {"matcher": routes["virtual_hosts"][0]["matcher"]}
 
     for name in unique.values():
@@ -265,6 +316,21 @@ def test_a_change_puts_one_endpoint_in_words_however_many_there_are() -> None:
     changed = [name for name in before.parts if after.parts[name] is not before.parts[name]]
     assert changed == ["endpoint-7"]
     assert "endpoint-7" not in before.having({"endpoint-7": None}).parts
+
+
+def test_a_change_of_traffic_is_a_change_of_numbers_only() -> None:
+    def split(blue: int) -> Route:
+        both = (replace(BLUE, weight=blue), replace(GREEN, weight=100 - blue))
+        return Route("Credit", DIGESTS, both)
+
+    before = Snapshot.of([split(90), Route("other", DIGESTS, (BLUE,))])
+    after = before.having({"Credit": Part.of(split(0))})
+
+    changed = [file.kind for file in passage(Older(before.clusters, before.shares), after)]
+    assert changed == ["cds", "rtds", "rds"]
+    assert after.rds is before.rds
+    assert after.cds is before.cds
+    assert after.shares != before.shares
 
 
 doors = st.sampled_from([None, OwnTokens("urn:x"), Identities(("alice",), ("team",))])
@@ -288,18 +354,10 @@ def test_no_route_of_an_endpoint_is_without_its_door(
 def test_shares_of_the_random_number_are_exactly_the_weights(
     chosen: tuple[DeploymentRoute, ...],
 ) -> None:
-    made = endpoint_routes(Route("credit", DIGESTS, chosen))
-    unaddressed = [one for one in made if "headers" not in one["match"]]
+    route = Route("credit", DIGESTS, chosen)
+    part = Part.of(route)
 
-    def answering(number: int) -> str | None:
-        """What Envoy does: the first route whose fraction is above the request's number."""
-        for one in unaddressed:
-            fraction = one["match"].get("runtime_fraction", {"default_value": {"numerator": 100}})
-            if number < fraction["default_value"]["numerator"]:
-                return str(one["route"]["cluster"]) if "route" in one else None
-        raise AssertionError("a request fell through")
-
-    drawn = [answering(number) for number in range(100)]
+    drawn = [answering(endpoint_routes(route), part.shares, number) for number in range(100)]
     for deployment in chosen:
         assert drawn.count(f"credit.{deployment.name}") == deployment.weight
 

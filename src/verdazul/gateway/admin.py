@@ -20,6 +20,7 @@ from verdazul.gateway.resources import ROUTES
 
 _SUBSCRIPTIONS = {
     "cds": "cluster_manager.cds",
+    "rtds": "runtime",
     "rds": f"http.{STAT_PREFIX}.rds.{ROUTES}",
     "ecds": f"extension_config_discovery.http_filter.{SIGNERS}",
 }

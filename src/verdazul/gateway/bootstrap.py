@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 
+from verdazul.gateway import split
 from verdazul.gateway.clusters import Json, control_cluster
 from verdazul.gateway.listener import CONNECTIONS, Connections, listener
 from verdazul.gateway.tls import Tls
@@ -47,6 +48,7 @@ def bootstrap(
         "dynamic_resources": {
             "cds_config": {"resource_api_version": "V3", "path_config_source": source}
         },
+        "layered_runtime": split.runtime(),
         "static_resources": {
             "listeners": [public],
             "clusters": [control_cluster(CONTROL_SOCKET)],

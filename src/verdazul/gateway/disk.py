@@ -13,6 +13,7 @@ FOLDERS = (
     "gateway",
     "gateway/cds",
     "gateway/rds",
+    "gateway/rtds",
     "gateway/sds",
     "gateway/ecds",
     "gateway/new",

@@ -18,12 +18,13 @@ from verdazul.gateway.admin import Unanswered
 from verdazul.gateway.admins import Admins
 from verdazul.gateway.snapshot import (
     Discovery,
+    Older,
     Snapshot,
-    clusters_after,
     clusters_in,
     passage,
     signers,
 )
+from verdazul.gateway.split import values_in
 from verdazul.gateway.tls import secret_path
 from verdazul.model.errors import Retryable
 
@@ -53,11 +54,12 @@ class Publisher:
     logs: tuple[Path, ...]
     timeout_seconds: float
     _files: dict[str, Discovery] = field(default_factory=dict)  # as they lie there, by kind
-    _clusters: dict[str, str] | None = None  # those of the cds file
+    _accepted: set[str] = field(default_factory=set)  # kinds whose file was acknowledged
+    _older: Older | None = None  # what is in those of routes
 
     def prepare(self, snapshot: Snapshot) -> None:
         """Write what is missing, before Envoy's first start."""
-        for file in (*passage({}, snapshot)[:2], signers(Trust())):
+        for file in (*passage(Older(), snapshot), signers(Trust())):
             if not self._path(file.kind).exists():
                 self._write(file)
 
@@ -67,13 +69,15 @@ class Publisher:
         Raises Rejected, or Retryable when Envoy does not answer in time: then the files may be of
         either snapshot or between them, and Envoy may yet read them.
         """
-        before = {kind: self._known(kind) for kind in ("rds", "cds")}
-        old = self._clusters
-        if old is None:
-            old = clusters_in(disk.read(self._path("cds")))
-        self._clusters = None  # until it is sure again what lies there
+        before = {kind: self._known(kind) for kind in ("rds", "cds", "rtds")}
+        old = self._older or self._read()
+        self._older = None  # until it is sure again what lies there
         await self._put_all(passage(old, snapshot), before)
-        self._clusters = clusters_after(old, snapshot)
+        self._older = old.followed_by(snapshot)
+
+    def _read(self) -> Older:
+        clusters = clusters_in(disk.read(self._path("cds")))
+        return Older(clusters, values_in(disk.read(self._path("rtds"))))
 
     async def put_alone(self, file: Discovery) -> None:
         """One file that no other refers to (a secret, trusted signers): as `put_in_force`."""
@@ -100,6 +104,7 @@ class Publisher:
     async def put(self, file: Discovery) -> None:
         """Return once Envoy has acknowledged this file. Raises Rejected; waits for ever."""
         if self._known(file.kind) == file and await self._is_in_force(file):
+            self._accepted.add(file.kind)
             return
         refused = await self._rejections(file.kind)
         marks = [disk.mark(log) for log in self.logs]
@@ -107,6 +112,7 @@ class Publisher:
         async for _ in _pauses():
             try:
                 if await self.admin.in_force(file.kind) == file.version:
+                    self._accepted.add(file.kind)
                     return
                 now_refused = await self.admin.rejections(file.kind)
             except Unanswered:
@@ -116,6 +122,9 @@ class Publisher:
             refused = now_refused  # counts start afresh when Envoy was restarted
 
     async def _is_in_force(self, file: Discovery) -> bool:
+        """An Envoy that was restarted has read what lies there, and accepts what it did before."""
+        if file.kind in self._accepted:
+            return True
         try:
             return await self.admin.in_force(file.kind) == file.version
         except Unanswered:
@@ -138,7 +147,7 @@ class Publisher:
         return "Envoy gave no reason in its log"
 
     async def _restore(self, before: Before) -> bool:
-        """Routes first: the clusters they need are still there."""
+        """Routes first: the clusters and shares they need are still there."""
         try:
             async with asyncio.timeout(self.timeout_seconds):
                 for file in before.values():
@@ -151,6 +160,7 @@ class Publisher:
     def _write(self, file: Discovery) -> None:
         staging = self.home / "gateway" / "new"
         self._files.pop(file.kind, None)
+        self._accepted.discard(file.kind)
         disk.replace(self._path(file.kind), file.text, staging=staging)
         self._files[file.kind] = file
 

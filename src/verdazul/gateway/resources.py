@@ -3,9 +3,10 @@
 The one idea: every deployment is one cluster, and every way to reach it is one Envoy route that
 names it (by header, or by a share of the traffic). So timeout, queue wait and answering name stand
 on the route and belong to the deployment. Shares are cumulative runtime fractions: Envoy draws one
-random number a request and compares it with each route in turn.
+random number a request and compares it with each route in turn. The numbers come apart from the
+routes (split.py).
 
-    blue 30, green 70  ->  number < 30: blue;  else number < 100: green
+    blue 30, green 70  ->  number < 30: blue;  else number < 100: green;  else no traffic assigned
 
 A request that names no deployment may be copied to the mirror's target; one that does never is.
 """
@@ -18,7 +19,7 @@ from dataclasses import replace
 from typing import Any
 
 from verdazul.core.route import DeploymentRoute, Hold, Route
-from verdazul.gateway import answers, auth, balancing, cors, headers, limits, matching
+from verdazul.gateway import answers, auth, balancing, cors, headers, limits, matching, split
 from verdazul.gateway.clusters import CONTROL_CLUSTER, WHOLE_BODY, cluster_name, cluster_of
 
 Json = dict[str, Any]
@@ -67,11 +68,11 @@ def endpoint_routes(route: Route, *, base: bool = True) -> list[Json]:
 
     `base`: paths begin with the endpoint's base, which the instance does not see.
     """
-    shares = _to_shares(route, base)
     return [
         *(_to_named(route, deployment, base) for deployment in route.deployments),
         _no_such_deployment(route),
-        *(shares or [_no_traffic(route)]),
+        *_to_shares(route, base),
+        _no_traffic(route),
     ]
 
 
@@ -82,15 +83,15 @@ def _to_named(route: Route, deployment: DeploymentRoute, base: bool) -> Json:  #
 
 
 def _to_shares(route: Route, base: bool) -> list[Json]:  # noqa: FBT001 - as in endpoint_routes
-    made, below = [], 0
-    for deployment in route.deployments:
-        below += deployment.weight
-        if deployment.weight:
-            fraction = {"default_value": {"numerator": below, "denominator": "HUNDRED"}}
-            match = {**_ANY_PATH, "runtime_fraction": fraction}
-            action = _rewritten(base) | _copied(route)
-            made.append(_to(route, deployment, match, action) | _buffers(route))
-    return made
+    action = _rewritten(base) | _copied(route)
+    return [
+        _to(route, deployment, _share(route, deployment), action) | _buffers(route)
+        for deployment in route.deployments
+    ]
+
+
+def _share(route: Route, deployment: DeploymentRoute) -> Json:
+    return {**_ANY_PATH, "runtime_fraction": split.share(route, deployment)}
 
 
 def _rewritten(base: bool) -> Json:  # noqa: FBT001 - as in endpoint_routes
