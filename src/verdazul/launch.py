@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import select
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from logging.handlers import RotatingFileHandler
 from typing import Any
 
 from verdazul import __version__, processes
 from verdazul.clock import SystemClock
 from verdazul.home import Address, Home
+from verdazul.log_file import log_to
 from verdazul.model.errors import Fatal, Problem, UserError, VerdazulError
 from verdazul.settings import Settings
 
@@ -43,7 +42,7 @@ def run_control_plane(
 
     os.umask(0o077)
     Home(settings.home).prepare()
-    _log_to_file(settings)
+    log_to(Home(settings.home).logs / "control.log", settings)
     asyncio.run(serve(settings, Listen(host, port), say=say, on_ready=on_ready))
 
 
@@ -143,6 +142,7 @@ async def hand_over(settings: Settings, *, say: Say) -> bool:
 async def bring_down(settings: Settings, *, say: Say) -> bool:
     """End everything of a home, whether its control plane lives or not. False: nothing ran."""
     from verdazul.compute.sweep import stop_all
+    from verdazul.engine.ending import stop_engine
     from verdazul.gateway.record import stop_recorded_gateway
 
     home = Home(settings.home)
@@ -158,6 +158,9 @@ async def bring_down(settings: Settings, *, say: Say) -> bool:
         ended = True
     if instances := await stop_all(home.path):
         say(f"stopped {len(instances)} instances, which had no control plane")
+        ended = True
+    if await stop_engine(home.path):
+        say("stopped the local engine and its deployments")
         ended = True
     home.control_record.unlink(missing_ok=True)
     home.address_file.unlink(missing_ok=True)
@@ -189,21 +192,6 @@ def _last_alive(records: tuple[processes.ProcessRecord, ...]) -> processes.Proce
     """The instance's own process where it lives, else its shim."""
     alive = [record for record in records if processes.is_alive(record)]
     return alive[-1] if alive else None
-
-
-def _log_to_file(settings: Settings) -> None:
-    handler = RotatingFileHandler(
-        Home(settings.home).logs / "control.log",
-        maxBytes=settings.log_file_bytes,
-        backupCount=settings.log_files,
-    )
-    handler.setFormatter(
-        logging.Formatter("%(asctime)s %(levelname).1s [%(process)d] %(name)s - %(message)s")
-    )
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def _detached(writer: int, host: str, port: str) -> int:

@@ -174,6 +174,13 @@ class Settings:
             "doc": "longest time that a replaced gateway process may end what it holds",
         },
     )
+    local_engine_idle_seconds: int = field(
+        default=43200,
+        metadata={
+            "least": 1,
+            "doc": "the local engine ends once nothing ran in it and nobody asked it for so long",
+        },
+    )
     pause_seconds: int = field(
         default=300,
         metadata={

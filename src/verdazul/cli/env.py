@@ -34,6 +34,7 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
             "verdazul env --shell fish | source",
             "verdazul env --shell powershell | Out-String | Invoke-Expression",
             "verdazul env --python > verdazul_env.py   # in a notebook: %run verdazul_env.py",
+            'eval "$(verdazul env --local)"   # local=True of the SDK, without Docker',
         ),
     )
     form = parser.add_mutually_exclusive_group()
@@ -41,18 +42,38 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
         "--shell", choices=tuple(_SHELLS), default="bash", help="whose words (default: bash)"
     )
     form.add_argument("--python", action="store_true", help="Python statements, for a notebook")
+    parser.add_argument(
+        "--local",
+        action="store_true",
+        help="DOCKER_HOST instead: starts the local engine, with which `local=True` and --local "
+        "need no container engine (and no server)",
+    )
 
 
 def env(session: Session, arguments: Arguments) -> None:
     """Print assignments; as data where a format is asked for."""
+    if arguments.local:
+        _show(session, arguments, local_variables(session))
+        return
     values = variables(session)
     if render.is_watched():
         session.note("IDENTITY_HEADER is a secret: whoever has it can use this home")
+    _show(session, arguments, values)
+
+
+def _show(session: Session, arguments: Arguments, values: Mapping[str, str]) -> None:
     if session.how.output or session.how.query:
         render.show(values, session.how)
         return
     write = _python if arguments.python else _SHELLS[arguments.shell]
     render.show_text(write(values), render.Format("tsv"))
+
+
+def local_variables(session: Session) -> dict[str, str]:
+    """What leads Docker's clients to the local engine, which runs from now on."""
+    from verdazul.engine.starting import start
+
+    return {"DOCKER_HOST": start(session.settings).docker_host}
 
 
 def variables(session: Session) -> dict[str, str]:
@@ -111,14 +132,12 @@ def _powershell(values: Mapping[str, str]) -> str:
 
 
 def _python(values: Mapping[str, str]) -> str:
-    names = [
-        repr(values[name])
-        for name in ("AZURE_SUBSCRIPTION_ID", "AZURE_DEFAULTS_GROUP", "AZURE_DEFAULTS_WORKSPACE")
-    ]
     pairs = _lines(values, lambda name, value: f"    {name!r}: {value!r},")
+    names = ("AZURE_SUBSCRIPTION_ID", "AZURE_DEFAULTS_GROUP", "AZURE_DEFAULTS_WORKSPACE")
+    named = ", ".join(repr(values[name]) for name in names if name in values)
+    then = f"; then:\n#   MLClient(DefaultAzureCredential(), {named})" if named else ""
     return (
-        "# Run this before azure.ai.ml is imported; then:\n"
-        f"#   MLClient(DefaultAzureCredential(), {', '.join(names)})\n"
+        f"# Run this before azure.ai.ml is imported{then}\n"
         f"import os\n\nos.environ.update({{\n{pairs}\n}})"
     )
 

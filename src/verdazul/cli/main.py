@@ -25,6 +25,7 @@ from verdazul.cli import (
     env,
     environment,
     grammar,
+    local_engine,
     login,
     model,
     monitor,
@@ -106,6 +107,7 @@ def parser() -> grammar.Parser:
     monitor.register(nouns)
     system.register(nouns)
     env.register(nouns)
+    local_engine.register(nouns)
     configure.register(nouns)
     completion.register(nouns, parser)
     shim.register(nouns)

@@ -37,7 +37,17 @@ _BOOT = (
 
 def command(launch: Launch) -> list[str]:
     """The server, inside the deployment's own interpreter; appended, so that its packages win."""
-    return [launch.python, "-c", _BOOT.format(serve_path=launch.serve_path)]
+    return boot(launch.python, launch.serve_path)
+
+
+def boot(python: str, serve_path: str) -> list[str]:
+    """The server, by an environment's interpreter and the overlay that goes with it."""
+    return [python, "-c", _BOOT.format(serve_path=serve_path)]
+
+
+def search_path(python: str, ours: Mapping[str, str]) -> str:
+    """PATH, with the environment's own programs first."""
+    return f"{Path(python).parent}:{ours.get('PATH') or _DEFAULT_PATH}"
 
 
 def environment(
@@ -61,8 +71,7 @@ def environment(
 
 def _base(launch: Launch, ours: Mapping[str, str]) -> dict[str, str]:
     inherited = {name: ours[name] for name in INHERITED if name in ours}
-    path = f"{Path(launch.python).parent}:{ours.get('PATH') or _DEFAULT_PATH}"
-    return {"LANG": "C.UTF-8", **inherited, "PATH": path}
+    return {"LANG": "C.UTF-8", **inherited, "PATH": search_path(launch.python, ours)}
 
 
 def _azure(launch: Launch) -> dict[str, str]:

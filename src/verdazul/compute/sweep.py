@@ -28,11 +28,16 @@ _BIRTH_PAUSE = 0.01
 def sweep(folder: Folder) -> None:
     """Kill whatever the instance's process left behind, and free its cgroups and socket."""
     limits.release(folder.groups())
-    marker = f"VERDAZUL_FAILURE_FILE={folder.failure}".encode()
+    kill_marked(folder.failure)
+    (folder.home / folder.socket).unlink(missing_ok=True)
+
+
+def kill_marked(failure: Path) -> None:
+    """Kill every process that was to report its failure in that file."""
+    marker = f"VERDAZUL_FAILURE_FILE={failure}".encode()
     for _ in range(_ROUNDS):  # a process may fork while we look
         if not _kill_with(marker):
             break
-    (folder.home / folder.socket).unlink(missing_ok=True)
 
 
 def forget(folder: Folder) -> None:

@@ -5,6 +5,7 @@
     environments/serve-<digest>/      verdazul_serve and what it needs, for one minor version
     environments/failed/              what failed, until somebody asks to forget it
     environments/.locks/              one lock file for each folder; the lock ends with its holder
+    environments/.held/               one file for each holder besides deployments: folders it needs
 
 A virtual environment holds its own path, so it is built in place and marked, not moved into place.
 The lock is shared with uv itself: when we are killed, nobody touches the folder before uv is gone.
@@ -18,7 +19,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,8 +48,26 @@ class Folders:
         return self.root / "failed"
 
     def make(self) -> None:
-        for folder in (self.root, self.root / ".locks", self.failed):
+        for folder in (self.root, self.root / ".locks", self._holders, self.failed):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def hold(self, holder: str, names: Collection[str]) -> None:
+        """Keep these folders from being pruned until the same holder names others."""
+        draft = self._holders / f"{holder}.new"
+        draft.write_text(json.dumps(sorted(names)))
+        draft.replace(self._holders / f"{holder}.json")
+
+    def held(self) -> frozenset[str]:
+        """What all holders need."""
+        found: set[str] = set()
+        for path in self._holders.glob("*.json"):
+            with contextlib.suppress(OSError, ValueError):
+                found.update(json.loads(path.read_text()))
+        return frozenset(found)
+
+    @property
+    def _holders(self) -> Path:
+        return self.root / ".held"
 
     @contextlib.contextmanager
     def try_lock(self, name: str) -> Iterator[int | None]:
@@ -118,7 +137,8 @@ def sweep(folders: Folders) -> None:
 
 def prune(folders: Folders, *, keep: frozenset[str], kept: int) -> None:
     """Remove the environments (and overlays) used longest ago, except `keep` and `kept` more."""
-    entries = [path for path in folders.root.iterdir() if path.name not in keep]
+    needed = keep | folders.held()
+    entries = [path for path in folders.root.iterdir() if path.name not in needed]
     for group in (filter(_is_environment, entries), filter(_is_overlay, entries)):
         ordered = sorted(group, key=_used, reverse=True)
         for path in ordered[kept:]:

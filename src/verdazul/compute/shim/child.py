@@ -32,6 +32,15 @@ def listen(path: str, home: str | None) -> socket.socket:
     return listener
 
 
+def listen_on_loopback(port: int) -> socket.socket:
+    """Listen on a port of this machine alone."""
+    listener = socket.socket(socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(BACKLOG)
+    return listener
+
+
 def become(
     spec: Spec,
     *,

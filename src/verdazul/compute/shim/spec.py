@@ -19,6 +19,7 @@ class Spec:
         self.home: str | None = raw.get("home")
         self.folder: str | None = raw.get("folder")
         self.socket: str | None = raw.get("socket")
+        self.port: int | None = raw.get("port")  # of loopback instead of a socket; 0: any free one
         self.log: str = raw["log"]
         self.rows: str | None = raw.get("rows")  # where stdout goes, if not into the log
         self.log_bytes: int = raw["log_bytes"]

@@ -11,10 +11,17 @@ import os
 import resource  # noqa: F401 - os.wait4 would import it, perhaps from a Python replaced by then
 import select
 import signal
+import socket
 import sys
 import time
 
-from verdazul.compute.shim.child import CANNOT_RUN, FORWARDED, become, listen
+from verdazul.compute.shim.child import (
+    CANNOT_RUN,
+    FORWARDED,
+    become,
+    listen,
+    listen_on_loopback,
+)
 from verdazul.compute.shim.groups import join, kill_all, oom_kills, remove_groups
 from verdazul.compute.shim.log import Log
 from verdazul.compute.shim.spec import Spec
@@ -36,6 +43,7 @@ class Shim:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.child = 0
+        self.port: int | None = None
         self.kill_at: float | None = None
         self.status: int | None = None
         self.peak_bytes = 0
@@ -71,7 +79,7 @@ class Shim:
 
     def _start(self) -> None:
         self._record()
-        listener = listen(self.spec.socket, self.spec.home) if self.spec.socket else None
+        listener = self._listen()
         gate, gate_writer = os.pipe()
         failed, failed_writer = os.pipe()
         shim = os.getpid()
@@ -91,6 +99,13 @@ class Shim:
         os.close(gate_writer)
         self.error = os.read(failed, 4096).decode(errors="replace")  # empty once exec succeeded
         os.close(failed)
+
+    def _listen(self) -> socket.socket | None:
+        if self.spec.port is not None:
+            listener = listen_on_loopback(self.spec.port)
+            self.port = int(listener.getsockname()[1])
+            return listener
+        return listen(self.spec.socket, self.spec.home) if self.spec.socket else None
 
     def _watch(self) -> None:
         poll = select.poll()
@@ -159,6 +174,7 @@ class Shim:
         state = {
             "shim": {"pid": os.getpid(), "birth": birth(os.getpid())},
             "child": {"pid": self.child, "birth": birth(self.child)} if self.child else None,
+            "port": self.port,
             "started_at": now(),
             "attempt": self.spec.attempt,
             "limits_refused": limits_refused,
