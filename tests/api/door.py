@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -126,8 +127,12 @@ class Door:
         }
         sent: list[dict[str, Any]] = []
 
+        left = [{"type": "http.request", "body": body, "more_body": False}]
+
         async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
+            if not left:
+                await asyncio.Event().wait()  # nothing more comes, and nobody leaves
+            return left.pop()
 
         async def send(message: Any) -> None:
             sent.append(message)

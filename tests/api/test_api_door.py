@@ -221,6 +221,7 @@ def test_no_answer_tells_a_key_unless_keys_are_asked_for(tell: Tell) -> None:
     [
         ("/healthz", "GET"),
         ("/msi/token", "GET"),
+        ("/uploads/x", "GET"),
         ("/uploads/x/y", "HEAD, GET, PUT"),
         (f"{WORKSPACE}/onlineEndpoints/credit/listKeys", "POST"),
         (f"{WORKSPACE}/onlineEndpoints/credit", "GET, PUT, PATCH, DELETE"),

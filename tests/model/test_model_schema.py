@@ -12,6 +12,7 @@ from tests.model.factories import deployments, endpoints
 from verdazul.model.arm import DEPLOYMENT, ENDPOINT, deployment_to_arm, endpoint_to_arm
 from verdazul.model.asset_bodies import VERSIONS, version_from_arm
 from verdazul.model.deployment import DeploymentSpec
+from verdazul.model.durations import PATTERN
 from verdazul.model.endpoint import EndpointSpec
 from verdazul.model.errors import UserError
 from verdazul.model.schema import nullable, request_schema, written_schema
@@ -40,7 +41,7 @@ def at(schema: dict[str, Any], path: str) -> dict[str, Any]:
     ("path", "said"),
     [
         ("sku.capacity", {"type": "integer", "minimum": 1, "maximum": 50, "default": 1}),
-        ("properties.requestSettings.requestTimeout", {"default": "PT5S", "format": "duration"}),
+        ("properties.requestSettings.requestTimeout", {"default": "PT5S", "pattern": PATTERN}),
         ("properties.endpointComputeType", {"enum": ["Managed", "Kubernetes"]}),
         ("properties.codeConfiguration", {"required": ["codeId", "scoringScript"]}),
         ("properties.livenessProbe.period", {"type": "string", "default": "PT10S"}),
@@ -84,7 +85,7 @@ GOOD = {
 def test_a_version_is_kept_as_it_was_put(kind: str) -> None:
     said = {"description": "d", "tags": {"a": "b"}, "isArchived": True, "isAnonymous": False}
 
-    assert version_from_arm(kind, {**GOOD[kind], **said}) == {**GOOD[kind], **said}
+    assert version_from_arm(kind, {"properties": {**GOOD[kind], **said}}) == {**GOOD[kind], **said}
 
 
 @pytest.mark.parametrize("kind", VERSIONS)
@@ -92,7 +93,7 @@ def test_words_of_a_version_are_kept_in_one_spelling(kind: str) -> None:
     said: dict[str, Any] = {"tags": {"a": 1, "b": True}, "properties": {"hash_version": 202208}}
     said |= {"provisioningState": "Succeeded"} | ({"stage": None} if kind == "models" else {})
 
-    kept = version_from_arm(kind, {**GOOD[kind], **said})
+    kept = version_from_arm(kind, {"properties": {**GOOD[kind], **said}})
 
     assert kept == {
         **GOOD[kind],
@@ -119,6 +120,13 @@ def test_what_no_version_holds_is_refused_by_its_path(
     kind: str, wrong: dict[str, Any], code: str, path: str
 ) -> None:
     with pytest.raises(UserError, match=path) as refused:
-        version_from_arm(kind, {**GOOD[kind], **wrong})
+        version_from_arm(kind, {"properties": {**GOOD[kind], **wrong}})
 
     assert refused.value.problem.code == code
+
+
+@pytest.mark.parametrize("kind", VERSIONS)
+@pytest.mark.parametrize("body", [{}, {"properties": None}, {"properties": []}])
+def test_a_version_is_described_in_properties(kind: str, body: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="properties is missing"):
+        version_from_arm(kind, body)

@@ -124,7 +124,8 @@ def _grant(id_: str, endpoint: str, body: Mapping[str, Any]) -> Grant:
                 fix=f"leave it out; known: {', '.join(sorted(_KNOWN))}",
             )
     asked = properties.get("roleDefinitionId")
-    kind = properties.get("principalType") or PrincipalType.USER.value
+    kind = properties.get("principalType")
+    kind = PrincipalType.USER.value if kind is None else kind
     if str(kind).lower() not in _TYPES:
         raise UserError(
             f"properties.principalType is {shown(kind)}; it must be one of "

@@ -6,7 +6,7 @@ Everything but the health check, discovery and signed addresses needs a bearer t
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property, partial
 from typing import Any
 from urllib.parse import unquote
@@ -23,6 +23,7 @@ from verdazul.api.arm import (
     RETRY_AFTER,
     Links,
     Rule,
+    check_location,
     check_workspace,
     failure,
     problem_answer,
@@ -151,7 +152,8 @@ class Api:
     def _no_route(self, request: Request, segments: list[str]) -> Response:
         """405 with the methods that are possible, or 404."""
         rules = (*self._public, *self._rules)
-        possible = ", ".join(rule.method for rule in rules if rule.match(segments) is not None)
+        methods = (rule.method for rule in rules if rule.match(segments) is not None)
+        possible = ", ".join(dict.fromkeys(methods))
         if not possible:
             raise NotFound(f"nothing is at {request.url.path}", code="PathNotFound")
         refusal = WrongMethod(
@@ -177,7 +179,7 @@ class Api:
 
     async def _operation(self, request: Request, values: Any) -> Response:
         del request
-        operation = await self._existing_operation(values["operation"])
+        operation = await self._existing_operation(values)
         events = await self._world.store.events(
             operation.endpoint, operation.deployment, since=operation.started_at
         )
@@ -191,17 +193,18 @@ class Api:
     async def _result(self, request: Request, values: Any) -> Response:
         """What an operation came to, for clients that wait at its Location."""
         del request
-        operation = await self._existing_operation(values["operation"])
+        operation = await self._existing_operation(values)
         if operation.state is OperationState.IN_PROGRESS:
             return Response(status_code=202, headers={"Retry-After": RETRY_AFTER})
         if operation.problem:
             raise UserError.of(operation.problem)
         return Response(status_code=204)
 
-    async def _existing_operation(self, operation_id: str) -> Operation:
-        operation = await self._world.store.operation(operation_id)
+    async def _existing_operation(self, values: Mapping[str, str]) -> Operation:
+        check_location(self._links.settings, values)
+        operation = await self._world.store.operation(values["operation"])
         if operation is None:
-            raise NotFound(f"operation {operation_id} does not exist")
+            raise NotFound(f"operation {values['operation'][:80]} does not exist")
         return operation
 
     async def _status(self, request: Request, values: Any) -> Response:

@@ -50,7 +50,7 @@ class Rule:
         """The values of the path's names, or None when it is another path."""
         pattern = self.path.split("/")
         rest = len(pattern) - 1
-        if pattern[-1].endswith("*}") and len(segments) >= rest:
+        if pattern[-1].endswith("*}") and len(segments) > rest:
             pattern[-1] = pattern[-1].replace("*", "")
             segments = [*segments[:rest], "/".join(segments[rest:])]
         if len(pattern) != len(segments):
@@ -96,6 +96,13 @@ def check_workspace(settings: Settings, values: Mapping[str, str]) -> None:
             "(subscription/resource group/workspace)",
             code="WorkspaceNotFound",
         )
+
+
+def check_location(settings: Settings, values: Mapping[str, str]) -> None:
+    """Raise NotFound when the path names another subscription or location than this home's."""
+    for what, here in (("subscription", settings.subscription), ("location", settings.location)):
+        if values[what].lower() != here.lower():
+            raise NotFound(f"{what} {values[what][:80]} is not here; this home is in {here}")
 
 
 class TooLarge(UserError):

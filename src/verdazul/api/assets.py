@@ -33,6 +33,7 @@ from verdazul.model.show import shown
 
 Values = Mapping[str, str]
 _NOT_YET = ("tags", "properties", "stage", "description", "feed", "offset", "version")
+_OF_VERSIONS: Mapping[str, object] = {"description": "", "tags": {}, "properties": {}}
 _ORDERS = {"createdtime desc": False, "createdtime asc": True, "createdtime": True}
 
 
@@ -86,12 +87,14 @@ class AssetRoutes:
         del values
         asked = await json_body(request)
         refuse_unknown(asked, PENDING_UPLOAD)
-        kind = asked.get("pendingUploadType") or "TemporaryBlobReference"
-        if kind != "TemporaryBlobReference":
+        kind = asked.get("pendingUploadType")
+        if kind not in (None, "TemporaryBlobReference"):
             raise UserError(
                 f"pendingUploadType is {shown(kind)}; it must be TemporaryBlobReference",
                 code="InvalidValue",
             )
+        if not isinstance(asked.get("pendingUploadId"), str | None):
+            raise UserError("pendingUploadId must be a text", code="InvalidValue")
         upload = self.world.uploads.begin()
         uri = f"{self.links.address}/uploads/{upload}"
         query = signed(self.world, upload, frozenset(Act), seconds=GRANT_SECONDS)
@@ -111,8 +114,8 @@ class AssetRoutes:
     def _puts(self, kind: _Kind) -> Handler:
         async def put(request: Request, values: Values) -> Response:
             key = _key(kind.name, values)
-            said = properties_of(await json_body(request))
-            done = await self._register(kind, key, version_from_arm(kind.name, said))
+            properties = version_from_arm(kind.name, await json_body(request))
+            done = await self._register(kind, key, properties)
             return self._answer(kind, done.asset, 201 if done.is_new else 200)
 
         return put
@@ -217,21 +220,21 @@ class AssetRoutes:
             body = await json_body(request)
             refuse_unknown(body, CONTAINER)
             properties = properties_of(body)
-            for name in ("description", "tags", "properties"):
-                if properties.get(name):
+            for name, nothing in _OF_VERSIONS.items():
+                if properties.get(name) not in (None, nothing):
                     raise UserError(
                         f"properties.{name} of a container is not supported yet",
                         code="NotSupportedYet",
                         fix="say it of a version",
                     )
-            archived = properties.get("isArchived") or False
-            if not isinstance(archived, bool):
+            archived = properties.get("isArchived")
+            if not isinstance(archived, bool | None):
                 raise UserError(
                     f"properties.isArchived is {shown(archived)}; it must be true or false",
                     code="InvalidValue",
                 )
             found = await assets.archive_container(
-                self.world, kind.name, values["name"], archived=archived
+                self.world, kind.name, values["name"], archived=bool(archived)
             )
             return JSONResponse(container_resource(self.links, kind.name, found))
 

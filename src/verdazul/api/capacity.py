@@ -10,10 +10,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from verdazul.api.arm import PROVIDER, Links, Rule
+from verdazul.api.arm import PROVIDER, Links, Rule, check_location
 from verdazul.control.world import World
 from verdazul.core.usage import Usage, cores_by_family
-from verdazul.model.errors import NotFound
 from verdazul.model.skus import INSTANCE_TYPES, InstanceType
 
 Values = Mapping[str, str]
@@ -38,12 +37,12 @@ class CapacityRoutes:
 
     async def usages(self, request: Request, values: Values) -> Response:
         """What is declared, against what may be."""
-        self._check(values)
+        check_location(self.links.settings, values)
         return self.links.page(request, [self._usage(one) for one in await self._used()])
 
     async def quotas(self, request: Request, values: Values) -> Response:
         """The limits alone."""
-        self._check(values)
+        check_location(self.links.settings, values)
         found = [
             {
                 "id": self._id("quotas", one.name),
@@ -59,7 +58,7 @@ class CapacityRoutes:
     async def sizes(self, request: Request, values: Values) -> Response:
         """Every instance type, on one page: clients read no second one."""
         del request
-        self._check(values)
+        check_location(self.links.settings, values)
         return self.links.whole([_size(kind) for kind in INSTANCE_TYPES])
 
     async def _used(self) -> list[Usage]:
@@ -86,15 +85,6 @@ class CapacityRoutes:
             f"/subscriptions/{settings.subscription}/{PROVIDER}/locations/{settings.location}"
             f"/{kind}/{name}"
         )
-
-    def _check(self, values: Values) -> None:
-        settings = self.links.settings
-        for what, here in (
-            ("subscription", settings.subscription),
-            ("location", settings.location),
-        ):
-            if values[what].lower() != here.lower():
-                raise NotFound(f"{what} {values[what][:80]} is not here; this home is in {here}")
 
 
 def _size(kind: InstanceType) -> dict[str, Any]:

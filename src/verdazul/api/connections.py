@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Links, Rule, asset_name, json_body, properties_of, workspace_path
+from verdazul.api.bodies import CONNECTION, refuse_unknown
 from verdazul.api.resources import TYPE, system_data
 from verdazul.control import connections
 from verdazul.control.connections import Connection
@@ -56,7 +57,9 @@ class ConnectionRoutes:
     async def put(self, request: Request, values: Values) -> Response:
         """Keep it. Always 200: clients take 201 for a failure here."""
         name = asset_name("connection", values["name"])
-        properties = properties_of(await json_body(request))
+        body = await json_body(request)
+        refuse_unknown(body, CONNECTION)
+        properties = properties_of(body)
         made = await connections.put_connection(self.world, name, properties)
         return JSONResponse(self._resource(made))
 

@@ -139,7 +139,7 @@ def _tail(value: object) -> int:
 
 
 def _container(value: object) -> str:
-    kind = str(value or "InferenceServer").lower().replace("-", "")
+    kind = str("InferenceServer" if value is None else value).lower().replace("-", "")
     if kind not in _LOGS:
         raise UserError(
             f"Invalid container type '{value}'. Supported container types are inference-server "

@@ -194,6 +194,11 @@ def _secret_body(secret: ClientSecret) -> dict[str, Any]:
 async def _read(request: Request, schema: Schema) -> dict[str, Any]:
     body = await json_body(request)
     bodies.refuse_unknown(body, schema)
+    for name in ("passwordProfile", "passwordCredential"):
+        if not isinstance(body.get(name), Mapping | None):
+            raise UserError(
+                f"{name} is {type(body[name]).__name__}; it must be an object", code="InvalidValue"
+            )
     for name, only in (("accountEnabled", True), ("forceChangePasswordNextSignIn", False)):
         told = {**body, **_mapping(body.get("passwordProfile"))}.get(name)
         if told is not None and told is not only:

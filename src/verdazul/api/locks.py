@@ -103,9 +103,9 @@ def _read(place: str, name: str, properties: Any) -> Lock:
             f"properties.level is {shown(said.get('level'))}; it must be one of {', '.join(Level)}",
             code="InvalidValue",
         )
-    notes = said.get("notes") or ""
-    if not isinstance(notes, str):
+    notes = said.get("notes")
+    if not isinstance(notes, str | None):
         raise UserError(
             f"properties.notes is {shown(notes)}; it must be a text", code="InvalidValue"
         )
-    return Lock(place, name, level, notes)
+    return Lock(place, name, level, notes or "")

@@ -89,17 +89,20 @@ def environment_from_arm(body: object) -> InlineEnvironment:
     return validated(InlineEnvironment, given, found, _ENVIRONMENT)
 
 
-def version_from_arm(kind: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-    """The properties that a version of `kind` was put with, in the spelling that is kept.
+def version_from_arm(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties of the body of a version of `kind`, in the spelling that is kept.
 
     Raises UserError naming the JSON path of each problem.
     """
+    properties = body.get("properties")
+    if not isinstance(properties, Mapping):
+        raise UserError("properties is missing; it must be an object", code="MissingKey")
     for name in sorted(_NOT_YET & properties.keys()):
         if properties[name] is not None:
             raise UserError(f"properties.{name} is not supported yet", code="NotSupportedYet")
     known = {name: value for name, value in properties.items() if name not in _NOT_YET}
     model, table = VERSIONS[kind]
-    found = read({"properties": known}, table)
+    found = read({**body, "properties": known}, table)
     version = validated(model, found.mapping, found, table)
     said = version.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     kept = write(said, table).get("properties", {})

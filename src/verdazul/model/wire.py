@@ -15,7 +15,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from verdazul.model.declared import Declared
-from verdazul.model.durations import read_duration, write_duration
+from verdazul.model.durations import PATTERN, read_duration, write_duration
 from verdazul.model.errors import Problem
 from verdazul.model.nearest import nearest
 from verdazul.model.problems import problems_of, refuse
@@ -176,7 +176,7 @@ def durations(milliseconds: int, unit: str) -> Codec:
             raise Wrong(f"an ISO-8601 duration of whole {unit}, such as PT5S")
         return found // milliseconds
 
-    schema = {"type": "string", "format": "duration", "description": f"Whole {unit} (ISO 8601)."}
+    schema = {"type": "string", "pattern": PATTERN, "description": f"Whole {unit} (ISO 8601)."}
     return Codec(write_units, read_units, schema)
 
 

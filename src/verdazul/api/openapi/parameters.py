@@ -98,7 +98,7 @@ HEADERS: dict[str, tuple[str, Schema]] = {
     "Retry-After": ("Seconds until the next poll.", {"type": "integer", "minimum": 1}),
     "x-ms-async-operation-timeout": (
         "How long a client may wait.",
-        {"type": "string", "format": "duration"},
+        {"type": "string", "pattern": "^PT[0-9]+M$"},
     ),
     "WWW-Authenticate": ("Bearer.", _TEXT),
     "x-ms-error-code": ("The error's code, for answers without a body.", _TEXT),
