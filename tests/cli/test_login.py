@@ -319,6 +319,14 @@ def test_a_role_needs_a_place_and_a_place_a_role(owner: Run, words: tuple[str, .
     assert owner("ad", "sp", "list", "--display-name", "half").json == []
 
 
+@pytest.mark.parametrize("years", ["0", "-1", "1e9", "999999999999", "x"])
+def test_a_secret_lasts_some_years(owner: Run, years: str) -> None:
+    ran = owner("ad", "sp", "create-for-rbac", "-n", "half", f"--years={years}")
+
+    assert ran.code == 2
+    assert "number of years" in ran.err
+
+
 def test_people_are_made_changed_listed_and_deleted(
     owner: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def test_nothing_else_ever_becomes_an_audience(text: str) -> None:
         ("https://graph.microsoft.com/.default", "invalid_resource"),
         (f"{ADDRESS}.evil.example/.default", "invalid_resource"),
         ("User.Read", "invalid_scope"),
+        (f"{ADDRESS}/.default" + " openid" * 300, "invalid_scope"),
     ],
 )
 def test_why_a_scope_is_refused(scope: str, error: str) -> None:

@@ -5,6 +5,7 @@ A secret is printed when it is made, and never again.
 
 from __future__ import annotations
 
+import argparse
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ _COLUMNS: tuple[render.Column, ...] = (
     ("AppId", lambda one: one["appId"]),
     ("Id", lambda one: one["id"]),
 )
+_MOST_YEARS = 100
 _KEEP = "the output holds a secret that is not shown again: keep it where only its user can read it"
 
 
@@ -240,4 +242,11 @@ def _add_id(parser: Any) -> None:
 
 
 def _add_years(parser: Any) -> None:
-    parser.add_argument("--years", type=int, metavar="N", help="how long it lasts (default: 1)")
+    parser.add_argument("--years", type=_years, metavar="N", help="how long it lasts (default: 1)")
+
+
+def _years(text: str) -> int:
+    """Read a number of years."""
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_YEARS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of years (1 to {_MOST_YEARS})")
+    return int(text)

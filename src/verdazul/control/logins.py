@@ -29,6 +29,7 @@ _KIND = "deviceCodes"
 _TURN = "device codes"
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # no vowels: no words; nothing that looks like a digit
 _LENGTH = 9
+_LONGEST_NAME = 130  # of a user; what is longer need not be remembered
 LOCKED = "AADSTS50053"
 _MOST_OPEN, _MOST_OF_ONE = 1000, 50
 """In all, and begun from one address: who begins many pushes out no one else's."""
@@ -131,7 +132,7 @@ async def redeem(world: World, device_code: str, client_id: str) -> tuple[User, 
 
 async def logged_in(world: World, name: str, password: str, source: str) -> User | Problem:
     """The user of that name and password; who guesses waits ever longer. `source`: from where."""
-    now, kept = world.clock.now(), _counts(world.guesses, name.lower(), source)
+    now, kept = world.clock.now(), _counts(world.guesses, name.lower()[:_LONGEST_NAME], source)
     wait = max(failures.wait(key, now) for failures, key in kept)
     if wait:
         return Problem(LOCKED, f"too many wrong passwords; try again in {wait:.0f} s")

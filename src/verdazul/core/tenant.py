@@ -17,6 +17,7 @@ MANAGEMENT_AUDIENCES = ("https://management.azure.com", "https://management.core
 """For whom Azure's clients ask a token when nobody told them another address."""
 
 _IDENTITY_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
+_LONGEST_SCOPE = 2000
 _PERMISSIONS = (".default", "user_impersonation")
 
 
@@ -46,6 +47,10 @@ def audience_of_scope(scope: str, address: str) -> str:
 
     https://localhost:8443//.default openid   ->   https://localhost:8443
     """
+    if len(scope) > _LONGEST_SCOPE:
+        raise TokenRefused(
+            "invalid_scope", 70011, f"The scope is longer than {_LONGEST_SCOPE} characters"
+        )
     wanted = {_resource(part) for part in scope.split() if part not in _IDENTITY_SCOPES}
     if not wanted:
         raise TokenRefused(
