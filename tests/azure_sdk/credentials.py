@@ -20,6 +20,7 @@ import requests  # noqa: E402
 from azure.ai.ml import MLClient  # noqa: E402
 from azure.core.exceptions import AzureError  # noqa: E402
 from azure.identity import (  # noqa: E402
+    AzureCliCredential,
     ClientSecretCredential,
     DefaultAzureCredential,
     DeviceCodeCredential,
@@ -68,6 +69,7 @@ credentials: dict[str, Any] = {
     "variables alone": DefaultAzureCredential(),
     "by its id": ClientSecretCredential(TENANT_ID, *secret, disable_instance_discovery=True),
     "a person": DeviceCodeCredential(tenant_id="adfs", prompt_callback=log_in),
+    "through az": AzureCliCredential(tenant_id="adfs"),
 }
 for name, credential in credentials.items():
     tell(f"{name}: holder", holder(credential.get_token(f"{ADDRESS}/.default").token))

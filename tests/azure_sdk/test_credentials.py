@@ -48,13 +48,23 @@ class Known:
     person_id: str
 
     def told(self) -> dict[str, Any]:
-        """What Azure's credentials came to."""
+        """What Azure's credentials came to; at the command line, the program is logged in."""
+        made, shim = self.program, self.system.files / "bin"
+        self.system.run("az", "install-shim", str(shim))
+        how = ("--service-principal", "-u", made["appId"], "-p", made["password"])
+        self.system.run("login", *how)
+        try:
+            return self._told(f"{shim}:{os.environ['PATH']}")
+        finally:
+            self.system.run("logout")
+
+    def _told(self, path: str) -> dict[str, Any]:
         trust = str(self.system.home / "certs" / "ca-bundle.pem")
         endpoint = f"{self.address}/api/v1/endpoint/guarded/score"
         done = subprocess.run(
             [interpreter("new"), _PROGRAM, endpoint],
             env={
-                "PATH": os.environ["PATH"],
+                "PATH": path,
                 "HOME": str(self.system.files),
                 "ARM_CLOUD_METADATA_URL": f"{self.address}/metadata/endpoints?api-version=1",
                 "REQUESTS_CA_BUNDLE": trust,
@@ -90,10 +100,15 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
         yield Known(system, address, program, given["principalId"], person["id"])
 
 
-def test_azures_credentials_work_unmodified_and_roles_decide_at_endpoints(known: Known) -> None:
-    told = known.told()
+@pytest.fixture(scope="module")
+def told(known: Known) -> dict[str, Any]:
+    return known.told()
 
-    for name in ("variables alone", "by its id"):
+
+def test_azures_credentials_work_unmodified_and_roles_decide_at_endpoints(
+    known: Known, told: dict[str, Any]
+) -> None:
+    for name in ("variables alone", "by its id", "through az"):
         assert told[f"{name}: holder"] == known.program_id
         assert told[f"{name}: scored"] == 404  # let in; there is no deployment
     assert told["a person: holder"] == known.person_id
@@ -119,8 +134,8 @@ def test_identities_survive_a_killed_control_plane(known: Known) -> None:
         assert client.post("score", json=1).status_code == 401  # it is for the control API
 
 
+@pytest.mark.usefixtures("told")
 def test_no_secret_is_written_in_the_clear_and_none_is_logged(known: Known) -> None:
-    known.told()
     written = b"".join(path.read_bytes() for path in known.system.home.rglob("*") if path.is_file())
 
     assert known.program["password"].encode() not in written
