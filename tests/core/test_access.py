@@ -11,7 +11,8 @@ from tests.core.records import role_assignment, role_assignments
 
 from verdazul.core.access import PrincipalType, RoleAssignment, may_score, permitted
 from verdazul.core.trust import HOME_OWNER, Identities
-from verdazul.model.roles import BUILT_IN, DATA_SCIENTIST, OWNER, READER, SCORE, Role
+from verdazul.model.actions import SCORE
+from verdazul.model.roles import BUILT_IN, DATA_SCIENTIST, OWNER, READER, Role
 
 pytestmark = pytest.mark.azure(41)
 assignments = st.lists(role_assignments, max_size=6)

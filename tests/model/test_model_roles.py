@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from verdazul.model.actions import SCORE
 from verdazul.model.errors import UserError
 from verdazul.model.roles import (
     BUILT_IN,
@@ -11,7 +12,6 @@ from verdazul.model.roles import (
     DATA_SCIENTIST,
     OWNER,
     READER,
-    SCORE,
     find_role,
 )
 

@@ -25,6 +25,7 @@ from verdazul.control.activity import State, Told
 from verdazul.control.world import World
 from verdazul.core.audit import Leaf, Origin
 from verdazul.core.callers import Caller
+from verdazul.model.actions import READ_ACTIVITY
 from verdazul.model.errors import Problem, UserError, VerdazulError
 from verdazul.model.show import shown
 from verdazul.origin import on_behalf_of
@@ -45,7 +46,7 @@ class ActivityRoutes:
 
     def rules(self) -> list[Rule]:
         """Paths from the root."""
-        return [Rule("GET", _PATH, self.list)]
+        return [Rule("GET", _PATH, self.list, READ_ACTIVITY)]
 
     async def record(
         self,
@@ -88,7 +89,7 @@ class ActivityRoutes:
             self.world.ids.new(),
             self.world.clock.now(),
             caller,
-            action_of(rule),
+            rule.action,
             path.removesuffix(f"/{rule.path.rpartition('/')[2]}") if _is_act(rule) else path,
             request.method,
             source_of(request),
@@ -129,20 +130,6 @@ class ActivityRoutes:
                 "statusMessage": str(problem) if problem else "",
             },
         }
-
-
-def action_of(rule: Rule) -> str:
-    """Azure's name of what a route does: its provider, its types, and read, write, delete or act.
-
-    PUT .../onlineEndpoints/{endpoint}             .../workspaces/onlineEndpoints/write
-    POST .../onlineEndpoints/{endpoint}/listKeys   .../workspaces/onlineEndpoints/listKeys/action
-    """
-    _, has_provider, below = rule.path.rpartition("providers/")
-    words = [word for word in below.split("/") if not word.startswith("{")]
-    if not has_provider:
-        words = ["Microsoft.Verdazul", *words]
-    verb = {"PUT": "write", "PATCH": "write", "DELETE": "delete", "POST": "action"}
-    return "/".join([*words, verb.get(rule.method, "read")])
 
 
 def _is_act(rule: Rule) -> bool:

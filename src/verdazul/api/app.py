@@ -38,6 +38,7 @@ from verdazul.api.device_page import DevicePage
 from verdazul.api.directory import DirectoryRoutes
 from verdazul.api.discovery import DiscoveryRoutes
 from verdazul.api.endpoints import EndpointRoutes
+from verdazul.api.guard import Guard
 from verdazul.api.identity import Identity
 from verdazul.api.issuer import IssuerRoutes
 from verdazul.api.locks import LOCKS, LockRoutes
@@ -45,6 +46,7 @@ from verdazul.api.openapi.document import document
 from verdazul.api.resources import operation_resource, workspace_resource
 from verdazul.control.locks import refuse_locked
 from verdazul.control.world import World
+from verdazul.core.callers import Caller
 from verdazul.core.records import Operation, OperationState
 from verdazul.model.errors import NotFound, Problem, UserError, VerdazulError, WrongMethod
 
@@ -77,6 +79,7 @@ class Api:
         self._identity = Identity(world, links, token)
         self._report = report
         self._activity = ActivityRoutes(world, links)
+        self._guard = Guard(world, links)
         below = [
             Rule("GET", "", self._workspace),
             *EndpointRoutes(world, links).rules(),
@@ -90,7 +93,7 @@ class Api:
         self._rules = [
             Rule("GET", _OPERATION, self._operation),
             Rule("GET", _RESULT, self._result),
-            Rule("GET", "verdazul/v1/status", self._status),
+            Rule("GET", "verdazul/v1/status", self._status, "Microsoft.Verdazul/status/read"),
             *CapacityRoutes(world, links).rules(),
             *self._activity.rules(),
             *DirectoryRoutes(world).rules(),
@@ -144,10 +147,16 @@ class Api:
         if not found:
             return self._no_route(request, segments)
         rule, values = found
+        answer = partial(self._guarded, request, caller, rule, values)
         if rule.method in READS:
-            return await rule.handler(request, values)
-        answer = partial(rule.handler, request, values)
+            return await answer()
         return await self._activity.record(request, caller, rule, answer)
+
+    async def _guarded(
+        self, request: Request, caller: Caller, rule: Rule, values: dict[str, str]
+    ) -> Response:
+        await self._guard.check(request, caller, rule, values)
+        return await rule.handler(request, values)
 
     def _no_route(self, request: Request, segments: list[str]) -> Response:
         """405 with the methods that are possible, or 404."""
@@ -171,7 +180,7 @@ class Api:
             return await rule.handler(request, values)
 
         path = f"{_WORKSPACE}/{rule.path}" if rule.path else _WORKSPACE
-        return Rule(rule.method, path, checked)
+        return Rule(rule.method, path, checked, rule.named)
 
     async def _workspace(self, request: Request, values: Any) -> Response:
         del request, values

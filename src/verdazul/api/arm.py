@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 
 from verdazul.control.endpoints import Accepted, Precondition
 from verdazul.core.versions import Page
+from verdazul.model.actions import action_of
 from verdazul.model.errors import NotFound, Problem, UserError, VerdazulError
 from verdazul.model.show import shown
 from verdazul.settings import Settings
@@ -39,12 +40,19 @@ Handler = Callable[[Request, Mapping[str, str]], Awaitable[Response]]
 class Rule:
     """One method and path; `{name}` segments are given to the handler as they were sent.
 
-    `{name*}` at the end takes all segments that are left, as one path.
+    `{name*}` at the end takes all segments that are left, as one path. `named` is what the route
+    does where its path does not tell it in Azure's way.
     """
 
     method: str
     path: str
     handler: Handler
+    named: str = ""
+
+    @property
+    def action(self) -> str:
+        """What it does, as roles permit it (model/actions.py)."""
+        return self.named or action_of(self.method, self.path)
 
     def match(self, segments: list[str]) -> dict[str, str] | None:
         """The values of the path's names, or None when it is another path."""

@@ -21,12 +21,14 @@ from verdazul.api.resources import iso
 from verdazul.control import directory
 from verdazul.control.world import World
 from verdazul.core.identities import ClientSecret, Identity, ServicePrincipal, User
+from verdazul.model.actions import AUTHORIZATION
 from verdazul.model.errors import UserError
 from verdazul.model.schema import Schema
 from verdazul.model.show import shown
 
 Values = Mapping[str, str]
 _USERS, _PRINCIPALS = "v1.0/users", "v1.0/servicePrincipals"
+_ON_USERS, _ON_PRINCIPALS = f"{AUTHORIZATION}/users", f"{AUTHORIZATION}/servicePrincipals"
 _FILTER = re.compile(r"(displayName|appId|userPrincipalName) eq '([^']*)'")
 _MOST_SECONDS = 100 * 366 * 86400.0
 
@@ -40,18 +42,21 @@ class DirectoryRoutes:
     def rules(self) -> list[Rule]:
         """All of them need a caller who may give roles."""
         one, other = f"{_USERS}/{{id}}", f"{_PRINCIPALS}/{{id}}"
+        gone = f"{_ON_PRINCIPALS}/delete"
         return [
-            Rule("GET", _USERS, self.list_users),
-            Rule("POST", _USERS, self.create_user),
-            Rule("GET", one, self.get_user),
-            Rule("PATCH", one, self.change_user),
-            Rule("DELETE", one, self.delete_user),
-            Rule("GET", _PRINCIPALS, self.list_principals),
-            Rule("POST", _PRINCIPALS, self.create_principal),
-            Rule("GET", other, self.get_principal),
-            Rule("DELETE", other, self.delete_principal),
-            Rule("POST", f"{other}/addPassword", self.add_password),
-            Rule("POST", f"{other}/removePassword", self.remove_password),
+            Rule("GET", _USERS, self.list_users, f"{_ON_USERS}/read"),
+            Rule("POST", _USERS, self.create_user, f"{_ON_USERS}/write"),
+            Rule("GET", one, self.get_user, f"{_ON_USERS}/read"),
+            Rule("PATCH", one, self.change_user, f"{_ON_USERS}/write"),
+            Rule("DELETE", one, self.delete_user, f"{_ON_USERS}/delete"),
+            Rule("GET", _PRINCIPALS, self.list_principals, f"{_ON_PRINCIPALS}/read"),
+            Rule("POST", _PRINCIPALS, self.create_principal, f"{_ON_PRINCIPALS}/write"),
+            Rule("GET", other, self.get_principal, f"{_ON_PRINCIPALS}/read"),
+            Rule("DELETE", other, self.delete_principal, gone),
+            Rule("POST", f"{other}/addPassword", self.add_password, f"{_ON_PRINCIPALS}/write"),
+            Rule(
+                "POST", f"{other}/removePassword", self.remove_password, f"{_ON_PRINCIPALS}/delete"
+            ),
         ]
 
     async def list_users(self, request: Request, values: Values) -> Response:

@@ -20,6 +20,7 @@ from verdazul.api.arm import (
     precondition,
 )
 from verdazul.api.bodies import REGENERATE_KEYS, refuse_unknown
+from verdazul.api.guard import seen_endpoints
 from verdazul.api.resources import endpoint_resource
 from verdazul.control import credentials, endpoints, pausing
 from verdazul.control.endpoints import Precondition
@@ -56,7 +57,10 @@ class EndpointRoutes:
     async def list(self, request: Request, values: Values) -> Response:
         """GET of the collection."""
         del values
-        page = asked_page(request)
+        page, seen = asked_page(request), seen_endpoints(request)
+        if seen is not None:
+            views = await endpoints.some_endpoints(self.world, sorted(seen))
+            return self.links.page(request, [endpoint_resource(self.links, one) for one in views])
         states = await self.world.store.endpoints(skip=page.skip, most=page.needed(PAGE_SIZE))
         resources = [endpoint_resource(self.links, state) for state in states]
         return self.links.page(request, resources, begin=page.skip)

@@ -18,11 +18,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Links, Rule, problem_answer
+from verdazul.control import permissions
 from verdazul.control.callers import caller_of
 from verdazul.control.world import World
 from verdazul.core.callers import OWNER, Caller
 from verdazul.core.claims import EXPIRED, OTHER_AUDIENCE
 from verdazul.core.trust import DATA_AUDIENCE, owner_claims
+from verdazul.model.actions import USE_DATASTORE
 from verdazul.model.errors import Problem, UserError, VerdazulError
 from verdazul.model.show import shown
 
@@ -31,7 +33,7 @@ STORAGE = "https://storage.azure.com"
 """What clients ask a token for when they open a datastore with their own credential."""
 _KIND = "token"
 _DOTS_OF_A_JWT = 2
-_UNAUTHORIZED, _FORBIDDEN = 401, 403
+_UNAUTHORIZED = 401
 
 NO_TOKEN = Problem(
     "Unauthorized",
@@ -53,16 +55,16 @@ class Identity:
         return [Rule("GET", "msi/token", self.managed_identity)]
 
     async def caller(self, request: Request) -> Caller | Response:
-        """Who may use the API, or what to answer."""
+        """Who calls, or what to answer."""
         found = await self._caller(_bearer(request), self.links.address)
-        if isinstance(found, Problem):
-            return _refused(found)
-        return found if found.is_owner else problem_answer(_no_role(found), _FORBIDDEN)
+        return _refused(found) if isinstance(found, Problem) else found
 
     async def opens_storage(self, request: Request) -> bool:
         """Whether the caller may use every datastore."""
         found = await self._caller(_bearer(request), STORAGE)
-        return isinstance(found, Caller) and found.is_owner
+        if isinstance(found, Problem):
+            return False
+        return (await permissions.of_caller(self.world, found, at="")).allow(USE_DATASTORE)
 
     async def managed_identity(self, request: Request, values: Mapping[str, str]) -> Response:
         """A token for the resource that is asked for."""
@@ -122,10 +124,6 @@ class Identity:
         """As sealed tokens name it; "" for what none of them is made for."""
         known = (self.links.address, STORAGE)
         return next((one for one in known if one.lower() == resource.rstrip("/").lower()), "")
-
-
-def _no_role(caller: Caller) -> Problem:
-    return Problem("AuthorizationFailed", f"{caller.name} ({caller.id}) has no role here")
 
 
 def _bearer(request: Request) -> str:

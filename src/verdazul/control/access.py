@@ -90,7 +90,8 @@ async def list_roles(
     world: World, endpoint: str, *, principal: str = "", below: bool = False
 ) -> tuple[RoleAssignment, ...]:
     """What holds at that place: given there or above it, and with `below` also further down."""
-    await _endpoint(world, endpoint)
+    if endpoint:
+        await existing_endpoint(world, endpoint)
     return tuple(
         one
         for one in await world.store.role_assignments()

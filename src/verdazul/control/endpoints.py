@@ -5,6 +5,7 @@ Each checks, commits one set of changes and wakes the loop; none waits for the w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from verdazul.control.world import World
@@ -131,6 +132,17 @@ async def get_endpoint(world: World, name: str) -> EndpointState:
     if state is None:
         raise _no_endpoint(name)
     return state
+
+
+async def some_endpoints(world: World, names: Iterable[str]) -> tuple[EndpointState, ...]:
+    """Those of these names that there are."""
+    found = []
+    for name in names:
+        record = await world.store.endpoint(name)
+        if record:
+            status = await world.store.endpoint_status(record.name)
+            found.append(EndpointState(record, status, await world.store.deployments(record.name)))
+    return tuple(found)
 
 
 async def delete_endpoint(world: World, name: str) -> Accepted | None:

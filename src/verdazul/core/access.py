@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from verdazul.core.callers import Caller
 from verdazul.core.trust import HOME_OWNER, Identities
+from verdazul.model.actions import SCORE
 from verdazul.model.names import same_name
-from verdazul.model.roles import SCORE, Role
+from verdazul.model.roles import Role
 
 
 class PrincipalType(StrEnum):
@@ -50,6 +52,42 @@ def may_score(
     users = {a.principal for a in allowed if a.principal_type is not PrincipalType.GROUP}
     users.add(HOME_OWNER)
     return Identities(tuple(sorted(users)), tuple(sorted(groups)))
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What one caller may do: `assignments` are those it has, itself or by a group of its."""
+
+    caller: Caller
+    assignments: tuple[RoleAssignment, ...]
+    roles: Mapping[str, Role]
+
+    def allow(self, action: str, endpoint: str = "") -> bool:
+        """Whether it may do `action` there; "" is the workspace, and all endpoints."""
+        if self.caller.is_owner:
+            return True
+        return any(True for _ in permitted(self.assignments, action, endpoint, self.roles))
+
+    def endpoints(self, action: str) -> frozenset[str] | None:
+        """The only endpoints, in lower case, for which it may; None: there is no limit."""
+        if self.allow(action):
+            return None
+        places = {one.endpoint for one in self.assignments if one.endpoint}
+        return frozenset(place.lower() for place in places if self.allow(action, place))
+
+
+def permissions_of(
+    caller: Caller, assignments: Iterable[RoleAssignment], roles: Mapping[str, Role]
+) -> Permissions:
+    """Groups are those that the caller's token names."""
+    mine = tuple(one for one in assignments if _is_given_to(one, caller))
+    return Permissions(caller, mine, roles)
+
+
+def _is_given_to(assignment: RoleAssignment, caller: Caller) -> bool:
+    if assignment.principal_type is PrincipalType.GROUP:
+        return assignment.principal in caller.groups
+    return assignment.principal == caller.id
 
 
 def permitted(

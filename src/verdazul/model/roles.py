@@ -10,16 +10,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from verdazul.model.actions import ML
 from verdazul.model.errors import UserError
 from verdazul.model.show import shown
 
-_ML = "Microsoft.MachineLearningServices/workspaces"
+_ML = f"{ML}/workspaces"
 _ID = re.compile(
     r"(?:/subscriptions/[^/]+)?/providers/Microsoft\.Authorization/roleDefinitions/(?P<id>[^/]+)/?",
     re.IGNORECASE,
 )
-SCORE = f"{_ML}/onlineEndpoints/score/action"
-"""What calling an endpoint of auth_mode aad_token needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ READER = Role("acdd72a7-3385-48ef-bd42-f606fba81ae7", "Reader", ("*/read",))
 DATA_SCIENTIST = Role(
     "f6c7c914-8db3-469d-8ca1-694a8f32e121",
     "AzureML Data Scientist",
-    (f"{_ML}/*/read", f"{_ML}/*/action", f"{_ML}/*/delete", f"{_ML}/*/write"),
+    (f"{_ML}/read", f"{_ML}/*/read", f"{_ML}/*/action", f"{_ML}/*/delete", f"{_ML}/*/write"),
     (
         f"{_ML}/delete",
         f"{_ML}/write",
@@ -61,8 +60,13 @@ DATA_SCIENTIST = Role(
         f"{_ML}/listKeys/action",
     ),
 )
+SECRETS_READER = Role(
+    "ea01e6af-a1c1-4350-9563-ad00f8c72ec5",
+    "Azure Machine Learning Workspace Connection Secrets Reader",
+    (f"{_ML}/connections/listsecrets/action", f"{_ML}/metadata/secrets/read"),
+)
 BUILT_IN: Mapping[str, Role] = {
-    role.id: role for role in (OWNER, CONTRIBUTOR, READER, DATA_SCIENTIST)
+    role.id: role for role in (OWNER, CONTRIBUTOR, READER, DATA_SCIENTIST, SECRETS_READER)
 }
 
 

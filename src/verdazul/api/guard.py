@@ -1,0 +1,59 @@
+"""Who may do what a route does: asked before anything else is, so that a refusal tells nothing.
+
+The right is looked for at the endpoint that the path names, else at the workspace. Two routes lead
+further: an operation belongs to its endpoint, and a list of endpoints is cut to those that may be
+seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from verdazul.api.arm import Links, Rule, workspace_path
+from verdazul.control import permissions
+from verdazul.control.world import World
+from verdazul.core.callers import Caller
+from verdazul.model.actions import READ_ENDPOINT
+
+_LIST = "onlineEndpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Stands before every route that needs a caller."""
+
+    world: World
+    links: Links
+
+    async def check(
+        self, request: Request, caller: Caller, rule: Rule, values: Mapping[str, str]
+    ) -> None:
+        """Raise Forbidden (AuthorizationFailed) unless the caller may."""
+        action, endpoint = rule.action, values.get("endpoint", "")
+        if "operation" in values:
+            operation = await self.world.store.operation(values["operation"])
+            action, endpoint = READ_ENDPOINT, operation.endpoint if operation else ""
+        is_list = rule.path.endswith(f"/{_LIST}")
+        found = await permissions.of_caller(self.world, caller, at=None if is_list else endpoint)
+        if is_list:
+            seen = found.endpoints(action)
+            request.state.seen_endpoints = seen
+            if seen is None or seen:
+                return
+        if not found.allow(action, endpoint):
+            raise permissions.refused(found, action, self._scope(rule, endpoint), endpoint)
+
+    def _scope(self, rule: Rule, endpoint: str) -> str:
+        if "workspaces/" not in rule.path and not endpoint:
+            return f"/subscriptions/{self.links.settings.subscription}"
+        below = f"/{_LIST}/{endpoint}" if endpoint else ""
+        return f"{workspace_path(self.links.settings)}{below}"
+
+
+def seen_endpoints(request: Request) -> frozenset[str] | None:
+    """The only endpoints, in lower case, that the caller of a list may see; None: all."""
+    seen: frozenset[str] | None = getattr(request.state, "seen_endpoints", None)
+    return seen

@@ -1,0 +1,44 @@
+"""Use cases of permissions: what a caller may do here, and the words of a refusal.
+
+The home's owner may always do everything. Everybody else may do what roles permit that were given
+to them at the workspace, or at the endpoint that is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from verdazul.control.world import World
+from verdazul.core.access import Permissions, permissions_of
+from verdazul.core.callers import Caller
+from verdazul.model.errors import Forbidden
+from verdazul.model.roles import BUILT_IN, Role
+
+
+async def of_caller(world: World, caller: Caller, *, at: str | None = None) -> Permissions:
+    """What it may do; `at` an endpoint ("": the workspace), None: anywhere."""
+    if caller.is_owner:
+        return Permissions(caller, (), {})
+    return permissions_of(caller, await world.store.role_assignments(at=at), BUILT_IN)
+
+
+def refused(permissions: Permissions, action: str, scope: str, endpoint: str) -> Forbidden:
+    """Azure's words, and which role would do."""
+    caller, roles = permissions.caller, _permitting(action, permissions.roles)
+    place = f" -e {endpoint}" if endpoint else ""
+    told = f'--role "{roles[0]}"{place}' if roles else "--role ROLE"
+    others = f"; so would {', '.join(roles[1:])}" if roles[1:] else ""
+    return Forbidden(
+        f"The client '{caller.name}' with object id '{caller.id}' does not have authorization to "
+        f"perform action '{action}' over scope '{scope}' or the scope is invalid. If access was "
+        "recently granted, please refresh your credentials.",
+        code="AuthorizationFailed",
+        fix=f"an owner can give the right: verdazul role assignment create --assignee {caller.id} "
+        f"{told}{others}",
+    )
+
+
+def _permitting(action: str, roles: Mapping[str, Role]) -> list[str]:
+    """The narrowest first: Owner and Contributor permit nearly everything."""
+    fitting = [role for role in roles.values() if role.permits(action)]
+    return [role.name for role in sorted(fitting, key=lambda role: "*" in role.actions)]
