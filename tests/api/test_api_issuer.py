@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
 
@@ -225,6 +226,19 @@ def test_a_code_is_good_once(tell: Tell) -> None:
         assert first.status_code == 200
         assert refusal(second) == (400, "bad_verification_code", 70000)
         assert late.status_code == 400
+
+    tell(story)
+
+
+def test_a_code_that_is_asked_for_by_many_at_once_is_given_to_one(tell: Tell) -> None:
+    async def story(door: Door) -> None:
+        await person(door)
+        code = await begun(door)
+        await allowed(door, code)
+
+        answers = await asyncio.gather(*(redeemed(door, code) for _ in range(5)))
+
+        assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400, 400]
 
     tell(story)
 

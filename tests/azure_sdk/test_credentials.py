@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.azure_sdk.environments import interpreter
@@ -21,6 +23,7 @@ from tests.e2e.system import VERDAZUL, System, kill, running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.azure(39, 41)]
 _PROGRAM = Path(__file__).with_name("credentials.py")
+_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 _PERSON, _PASSWORD = "alice@example.com", "correct horse"
 SCRIPT = """
 set -eu
@@ -117,14 +120,38 @@ def test_azures_credentials_work_unmodified_and_roles_decide_at_endpoints(
     assert "AADSTS7000215" in told["a guess"]
 
 
+def begun(client: httpx.Client) -> dict[str, Any]:
+    form = {"client_id": _CLI, "scope": "https://management.azure.com/.default"}
+    told: dict[str, Any] = client.post("/adfs/oauth2/v2.0/devicecode", data=form).json()
+    return told
+
+
+def allow(client: httpx.Client, code: str) -> None:
+    """What a person does in a browser."""
+    page = client.post("/devicelogin", data={"code": code}).text
+    ticket = re.findall(r'name="ticket" value="([^"]+)"', page)[0]
+    form = {"ticket": ticket, "user": _PERSON, "password": _PASSWORD}
+    assert "You are logged in" in client.post("/devicelogin", data=form).text
+
+
+def redeemed(client: httpx.Client, code: str) -> dict[str, Any]:
+    form = {"grant_type": "device_code", "client_id": _CLI, "device_code": code}
+    told: dict[str, Any] = client.post("/adfs/oauth2/v2.0/token", data=form).json()
+    return told
+
+
 def test_identities_survive_a_killed_control_plane(known: Known) -> None:
     system, made = known.system, known.program
     entering = ("login", "--service-principal", "-u", made["appId"], "-p", made["password"])
     control = system.pid_of("control")
     system.run(*entering)
     token = system.run("account", "get-access-token").data["accessToken"]
-    kill(control)
-    system.up()
+    with httpx.Client(base_url=known.address, verify=system.trust(), timeout=30) as client:
+        code = begun(client)
+        kill(control)
+        system.up()
+        allow(client, code["user_code"])
+        assert redeemed(client, code["device_code"])["token_type"] == "Bearer"
 
     assert system.run("account", "get-access-token").data["accessToken"] == token
     assert system.run(*entering).code == 0
