@@ -108,12 +108,13 @@ def told(known: Known) -> dict[str, Any]:
     return known.told()
 
 
-def test_azures_credentials_work_unmodified_and_roles_decide_at_endpoints(
+def test_azures_credentials_work_unmodified_and_roles_decide(
     known: Known, told: dict[str, Any]
 ) -> None:
     for name in ("variables alone", "by its id", "through az"):
         assert told[f"{name}: holder"] == known.program_id
         assert told[f"{name}: scored"] == 404  # let in; there is no deployment
+        assert told[f"{name}: asked"] == "listed 1"
     assert told["a person: holder"] == known.person_id
     assert told["a person: scored"] == 403
     assert known.person_id in told["a person: asked"]
