@@ -142,6 +142,7 @@ def test_each_deployment_has_its_own_timeout(tmp_path: Path) -> None:
                 in_time, _ = await patient.head()
 
         assert (late.status, late.code) == (408, "RequestTimeout")
+        assert "ms-azureml-model-time" not in late.headers
         assert 'deployment "short" of endpoint "credit"' in late.message
         assert "100 ms" in late.message
         assert in_time == 200

@@ -57,6 +57,35 @@ def test_a_preflight_is_answered_without_a_key_where_its_origin_is_named(tmp_pat
     run(test())
 
 
+def test_a_preflight_is_answered_while_no_deployment_takes_traffic(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with World.open(tmp_path) as world:
+            sites = (SITE, "https://b.example")
+            idle = replace(route(), cors_origins=sites, host=HOST)
+            await world.plane.publish("credit", idle)
+
+            async with world.connect() as one:
+                here = await one.ask(f"{PATH}/score", PREFLIGHT, method="OPTIONS")
+                by_host = await one.ask("/", {**PREFLIGHT, "host": HOST}, method="OPTIONS")
+                second = {**PREFLIGHT, "origin": "HTTPS://B.example"}
+                other = await one.ask(f"{PATH}/score", second, method="OPTIONS")
+                refused = [
+                    await one.ask(f"{PATH}/score", {**BEARER, **headers}, method=method)
+                    for method, headers in (
+                        ("OPTIONS", {**PREFLIGHT, "origin": "https://c.example"}),
+                        ("OPTIONS", {**PREFLIGHT, "access-control-request-method": ""}),
+                        ("OPTIONS", {"origin": SITE}),
+                        ("GET", PREFLIGHT),
+                    )
+                ]
+
+        assert [one.status for one in (here, by_host, other)] == [200, 200, 200]
+        assert here.headers["access-control-allow-origin"] == SITE
+        assert [(one.status, one.code) for one in refused] == [(404, "NotFound")] * 4
+
+    run(test())
+
+
 def test_an_endpoint_is_reached_by_its_host_name_and_every_path_there_is_its_own(
     tmp_path: Path,
 ) -> None:

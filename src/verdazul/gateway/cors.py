@@ -1,8 +1,7 @@
 """Browsers of other sites: which may call, in Envoy's words.
 
 Envoy answers their preflight (OPTIONS) itself, before any key is asked for, since browsers send
-none with it. Where an endpoint names no origins nothing is added and OPTIONS is a request like any;
-so it is where no deployment takes traffic.
+none with it. Where an endpoint names no origins nothing is added and OPTIONS is a request like any.
 """
 
 from __future__ import annotations
@@ -37,8 +36,8 @@ _MAY_READ = (
 
 
 def filters() -> list[Json]:
-    """First of all filters."""
-    return [{"name": _NAME, "typed_config": {"@type": _TYPE + "Cors"}}]
+    """First of all filters; off but where a route names origins."""
+    return [{"name": _NAME, "typed_config": {"@type": _TYPE + "Cors"}, "disabled": True}]
 
 
 def per_route(route: Route) -> Json:
@@ -54,6 +53,23 @@ def per_route(route: Route) -> Json:
         "max_age": "600",
     }
     return {_NAME: policy}
+
+
+def preflight(route: Route) -> list[Json]:
+    """Routes of an endpoint without traffic: Envoy answers preflights on the way to somewhere only.
+
+    They lead nowhere, as nothing sets the header that would say where to.
+    """
+    origins = [{"name": "origin", "string_match": _origin(one)} for one in route.cors_origins]
+    asked = [
+        {"name": ":method", "string_match": {"exact": "OPTIONS"}},
+        {"name": "access-control-request-method", "string_match": {"safe_regex": {"regex": ".+"}}},
+    ]
+    nowhere = {"cluster_header": "x-verdazul-nowhere"}
+    return [
+        {"match": {"prefix": "/", "headers": [*asked, origin]}, "route": nowhere}
+        for origin in origins
+    ]
 
 
 def _origin(origin: str) -> Json:

@@ -12,7 +12,7 @@
 
 Scripts do what configuration cannot say, and run only where it is needed: filter.lua on each
 request to an endpoint and on each answer but 200, answers.lua on each answer of a model that is not
-simply good. Notes are headers, not metadata of the stream, which cost as much as a script.
+simply good. Notes are headers where they can be: metadata of the stream costs more.
 """
 
 from __future__ import annotations
@@ -55,8 +55,12 @@ def path_is_noted() -> Json:
 
 def per_route() -> Json:
     """On every route of an endpoint."""
-    switched_on = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}}
-    return {_NOTES: switched_on}
+    return {_NOTES: switched_on()}
+
+
+def switched_on() -> Json:
+    """What a route says to a filter that is off elsewhere."""
+    return {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}}
 
 
 def to_instance(*, max_queue_wait_ms: int, time_left_ms: int) -> Json:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import Any
 
 from verdazul.core.route import DeploymentRoute, Route
+from verdazul.gateway.headers import switched_on
 
 Json = dict[str, Any]
 
@@ -25,40 +26,39 @@ BUCKET = 1_000_000_000
 MOST_BUCKETS = 2000  # of 100 endpoints with 20 deployments each; over it, the oldest starts afresh
 TRAILER_PREFIX = "ms-azureml-"
 _ALL, _OWN = "endpoint_bucket", "deployment_bucket"
-_RATE = "envoy.filters.http.local_ratelimit"
+_ALL_RATE, _OWN_RATE = "verdazul.endpoint_rate", "verdazul.deployment_rate"
 _BANDWIDTH = "envoy.filters.http.bandwidth_share"
 _SIZE = "envoy.filters.http.filter_chain"
 _TYPE = "type.googleapis.com/envoy.extensions.filters.http."
 
 
 def filters() -> list[Json]:
-    """In the order that requests pass them; they do nothing but where a route says so."""
+    """In the order that requests pass them; each is off but where a route switches it on."""
     chain = {"@type": _TYPE + "filter_chain.v3.FilterChainConfig"}
     return [
-        {"name": _RATE, "typed_config": _buckets()},
+        {"name": _ALL_RATE, "typed_config": _buckets(_ALL), "disabled": True},
+        {"name": _OWN_RATE, "typed_config": _buckets(_OWN), "disabled": True},
         {"name": _SIZE, "typed_config": chain, "disabled": True},
         {"name": _BANDWIDTH, "typed_config": _share(), "disabled": True},
     ]
 
 
-def _buckets() -> Json:
+def _buckets(name: str) -> Json:
     bucket = {"max_tokens": BUCKET, "tokens_per_fill": BUCKET, "fill_interval": "1s"}
     always = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
     return {
         "@type": _TYPE + "local_ratelimit.v3.LocalRateLimit",
-        "stat_prefix": "requests",
+        "stat_prefix": name,
         "filter_enabled": always,
         "filter_enforced": always,
-        "descriptors": [
-            {"entries": [{"key": name}], "token_bucket": bucket} for name in (_ALL, _OWN)
-        ],
+        "descriptors": [{"entries": [{"key": name}], "token_bucket": bucket}],
         "max_dynamic_descriptors": MOST_BUCKETS,
-        "rate_limits": [_takes(_ALL), _takes(_OWN)],
+        "rate_limits": [_takes(name)],
     }
 
 
 def _takes(bucket: str) -> Json:
-    """Out of the bucket that a route's metadata names; a route that names none takes nothing."""
+    """Out of the bucket that a route's metadata names."""
     place = {"key": "verdazul", "path": [{"key": bucket}]}
     name = {"descriptor_key": bucket, "metadata_key": place, "source": "ROUTE_ENTRY"}
     return {
@@ -90,8 +90,12 @@ def rates_text(route: Route, deployment: DeploymentRoute) -> str:
 
 
 def per_route(route: Route, deployment: DeploymentRoute) -> Json:
-    """Bandwidth and size of requests, on every route to this deployment."""
+    """On every route to this deployment."""
     made = {}
+    if route.limits.requests_per_second:
+        made[_ALL_RATE] = switched_on()
+    if deployment.limits.requests_per_second:
+        made[_OWN_RATE] = switched_on()
     if route.limits.bandwidth_kib_per_second:
         made[_BANDWIDTH] = _share(_bandwidth(route))
     if deployment.limits.max_request_bytes:

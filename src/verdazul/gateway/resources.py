@@ -72,6 +72,7 @@ def endpoint_routes(route: Route, *, base: bool = True) -> list[Json]:
         *(_to_named(route, deployment, base) for deployment in route.deployments),
         _no_such_deployment(route),
         *_to_shares(route, base),
+        *_preflight(route),
         _no_traffic(route),
     ]
 
@@ -195,6 +196,10 @@ def _no_traffic(route: Route) -> Json:
         f"or name a deployment with the header {headers.DEPLOYMENT_HEADER}"
     )
     return _not_found(_ANY_PATH, text) | _of_endpoint(route)
+
+
+def _preflight(route: Route) -> list[Json]:
+    return [made | _of_endpoint(route) for made in cors.preflight(route)]
 
 
 def _of_endpoint(route: Route) -> Json:
