@@ -1,6 +1,7 @@
 """Unmodified SDKs of three versions live through one long story, all at once on one server.
 
-Nothing is told to them but four environment variables.
+Nothing is told to them but four or five environment variables. Two of them are the home's owner, by
+managed identity; one is a service principal with Azure's role for data scientists, by its secret.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ pytestmark = pytest.mark.e2e
 _STORY = Path(__file__).with_name("story.py")
 _LONGEST_SECONDS = 400
 FEWEST_CALLS = 60
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+ROLE = "AzureML Data Scientist"
 
 SCORE = """
 import json, os
@@ -44,10 +47,11 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futu
     """What each version's program printed, once it has ended."""
     folder = tmp_path_factory.mktemp("v")
     with running(folder) as system, ThreadPoolExecutor(len(AGES)) as pool:
-        yield {age: pool.submit(_told, system, folder / age, age) for age in AGES}
+        told = {age: variables(system) for age in AGES} | {"middle": data_scientist(system)}
+        yield {age: pool.submit(_told, told[age], folder / age, age) for age in AGES}
 
 
-@pytest.mark.azure(1, 7, 8, 9, 11, 12, 14, 54, 55, 56, 59, 60)
+@pytest.mark.azure(1, 7, 8, 9, 11, 12, 14, 43, 54, 55, 56, 59, 60)
 @pytest.mark.parametrize("age", AGES)
 def test_an_unmodified_sdk_lives_through_the_story(
     stories: dict[str, Future[str]], age: str
@@ -59,11 +63,11 @@ def test_an_unmodified_sdk_lives_through_the_story(
     assert int(calls[1]) >= FEWEST_CALLS
 
 
-def _told(system: System, folder: Path, age: str) -> str:
+def _told(told: dict[str, str], folder: Path, age: str) -> str:
     _write(folder)
     done = subprocess.run(
         [interpreter(age), _STORY, age, folder],
-        env=variables(system) | {"HOME": str(folder)},
+        env=told | {"HOME": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -78,6 +82,23 @@ def variables(system: System) -> dict[str, str]:
     told = system.run("env", "-o", "json").data
     names = ("ARM_CLOUD_METADATA_URL", "REQUESTS_CA_BUNDLE", "IDENTITY_ENDPOINT", "IDENTITY_HEADER")
     return {"PATH": os.environ["PATH"], **{name: told[name] for name in names}}
+
+
+def data_scientist(system: System) -> dict[str, str]:
+    """The same for a program that is no owner. Usages are above workspaces: they need a Reader."""
+    told = variables(system)
+    scope = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/local"
+    making = ("ad", "sp", "create-for-rbac", "-n", "ds", "--role", ROLE, "--scopes", scope)
+    made = system.run(*making).data
+    reader = ("role", "assignment", "create", "--role", "Reader")
+    system.run(*reader, "--assignee", made["appId"])
+    return {
+        **{name: told[name] for name in told if not name.startswith("IDENTITY_")},
+        "AZURE_AUTHORITY_HOST": system.run("env", "-o", "json").data["AZURE_AUTHORITY_HOST"],
+        "AZURE_TENANT_ID": made["tenant"],
+        "AZURE_CLIENT_ID": made["appId"],
+        "AZURE_CLIENT_SECRET": made["password"],
+    }
 
 
 def _write(folder: Path) -> None:
