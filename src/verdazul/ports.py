@@ -351,5 +351,11 @@ class Artifacts(Protocol):
     def path(self, digest: str) -> str:
         """The read-only folder. Raises NotFound when it is not there."""
 
+    async def unpack(self, digest: str) -> str:
+        """The digest of what the archive holds that this entry is; unpacked once.
+
+        Raises NotFound, UserError (UnusableArchive, NoRoomToUnpack) naming the member.
+        """
+
     async def prune(self, keep: frozenset[str]) -> None:
         """Drop entries not in `keep`, except the most recently used few."""

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,71 @@ def test_adopted_files_are_found_by_their_digest(make: Make, tmp_path: Path) -> 
     assert digest == expected
     assert Path(artifacts.path(digest), "score.py").read_text() == "code"
     assert Path(artifacts.path(digest), "sub/a.txt").read_text() == "a"
+
+
+def packed(at: Path, **files: str) -> str:
+    """A folder that holds one archive."""
+    folder = Path(staged(at.with_name(f"{at.name}-inner"), **files))
+    at.mkdir()
+    with tarfile.open(at / "model.tar.gz", "w:gz") as tar:
+        for path in folder.iterdir():
+            tar.add(path, path.name)
+    return str(at)
+
+
+def inode(folder: str) -> int:
+    return Path(folder).stat().st_ino
+
+
+def files_of(folder: str) -> dict[str, str]:
+    return {path.name: path.read_text(errors="replace") for path in Path(folder).iterdir()}
+
+
+@pytest.mark.azure(61)
+def test_an_archive_is_unpacked_once_beside_itself(make: Make, tmp_path: Path) -> None:
+    async def story() -> None:
+        artifacts = make(5)
+        digest = await artifacts.adopt(packed(tmp_path / "a", model_pkl="weights", more_txt="b"))
+
+        inner = await artifacts.unpack(digest)
+        before = inode(artifacts.path(inner))
+        again = await asyncio.gather(*(artifacts.unpack(digest) for _ in range(3)))
+
+        assert files_of(artifacts.path(inner)) == {"model.pkl": "weights", "more.txt": "b"}
+        assert set(again) == {inner}
+        assert inode(artifacts.path(inner)) == before
+        assert list(files_of(artifacts.path(digest))) == ["model.tar.gz"]
+
+    asyncio.run(story())
+
+
+def test_what_was_unpacked_and_then_dropped_is_unpacked_again(make: Make, tmp_path: Path) -> None:
+    async def story() -> None:
+        artifacts = make(0)
+        digest = await artifacts.adopt(packed(tmp_path / "a", model_pkl="weights"))
+        inner = await artifacts.unpack(digest)
+        await artifacts.prune(frozenset({digest}))
+        with pytest.raises(NotFound):
+            artifacts.path(inner)
+
+        assert await artifacts.unpack(digest) == inner
+        assert files_of(artifacts.path(inner)) == {"model.pkl": "weights"}
+
+    asyncio.run(story())
+
+
+def test_what_cannot_be_unpacked_leaves_nothing(make: Make, tmp_path: Path) -> None:
+    async def story() -> None:
+        artifacts = make(5)
+        digest = await artifacts.adopt(staged(tmp_path / "a", model_pkl="weights"))
+        with pytest.raises(UserError, match=r"one .tar.gz"):
+            await artifacts.unpack(digest)
+        with pytest.raises(NotFound):
+            await artifacts.unpack("sha256:" + "0" * 64)
+
+        assert files_of(artifacts.path(digest)) == {"model.pkl": "weights"}
+
+    asyncio.run(story())
 
 
 def test_same_content_is_kept_once(make: Make, tmp_path: Path) -> None:

@@ -79,10 +79,6 @@ INFERENCE = {
             "scale_settings.type: target_utilization is not supported yet",
         ),
         (
-            {"model": {"path": "/m", "properties": {"azureml.unpack": "True"}}},
-            "model.properties.azureml.unpack: True is not supported yet",
-        ),
-        (
             {"model": {"path": "/m", "type": "mlflow_model"}},
             "model.type: mlflow_model is not supported yet",
         ),

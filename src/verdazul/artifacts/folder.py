@@ -18,6 +18,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from verdazul.artifacts import archives
 from verdazul.clock import SystemClock
 from verdazul.model.errors import NotFound, Retryable, UserError
 from verdazul.ports import Clock
@@ -25,6 +26,7 @@ from verdazul.tree import tree_digest, tree_files
 
 _DIGEST = re.compile(r"sha256:(?P<hex>[0-9a-f]{64})")
 _STAGING = ".staging-"
+_NOTES = ".unpacked"
 
 
 class FolderArtifacts:
@@ -35,6 +37,7 @@ class FolderArtifacts:
         self._kept = kept
         self._clock = clock or SystemClock()
         self._moving = asyncio.Lock()
+        self._unpacking = asyncio.Lock()  # one at a time: it is all disk
         self._is_swept = False
 
     async def adopt(self, folder: str) -> str:
@@ -59,6 +62,25 @@ class FolderArtifacts:
             raise _absent(digest) from None
         return str(entry)
 
+    async def unpack(self, digest: str) -> str:
+        archive = Path(self.path(digest))
+        async with self._unpacking:
+            known = await asyncio.to_thread(self._unpacked, digest)
+            if known:
+                return known
+            staged = self._staging()
+            try:
+                await asyncio.to_thread(_unpack, archive, staged)
+                inner = await self.adopt(str(staged))
+            except OSError as error:
+                raise Retryable(
+                    f"the archive could not be unpacked: {error}", code="StorageFailed"
+                ) from error
+            finally:
+                await asyncio.to_thread(_remove, staged)
+            await asyncio.to_thread(self._note_unpacked, digest, inner)
+            return inner
+
     async def prune(self, keep: frozenset[str]) -> None:
         async with self._moving:
             await asyncio.to_thread(self._prune, keep)
@@ -66,6 +88,27 @@ class FolderArtifacts:
     async def verify(self, digest: str) -> bool:
         """Whether the files still are what the digest says. Raises NotFound."""
         return await asyncio.to_thread(tree_digest, Path(self.path(digest))) == digest
+
+    def _unpacked(self, digest: str) -> str:
+        """What was unpacked from it and is still there, else ""."""
+        self._sweep()
+        try:
+            inner = self._note_of(digest).read_text()
+            self.path(inner)
+        except (OSError, NotFound):
+            return ""
+        return inner
+
+    def _note_unpacked(self, digest: str, inner: str) -> None:
+        """Losing the note costs unpacking once more."""
+        note = self._note_of(digest)
+        note.parent.mkdir(exist_ok=True, mode=0o700)
+        staged = self._staging()
+        staged.write_text(inner)
+        os.rename(staged, note)  # noqa: PTH104 - the system call: atomic
+
+    def _note_of(self, digest: str) -> Path:
+        return self._root / _NOTES / self._entry(digest).name
 
     def _touch(self, entry: Path) -> None:
         """Note that it was used; the disk's own idea of now is too coarse to order by."""
@@ -128,6 +171,9 @@ class FolderArtifacts:
             away = self._staging()
             os.rename(entry, away)  # noqa: PTH104 - gone at once, also when we are killed now
             _remove(away)
+        for note in self._root.glob(f"{_NOTES}/*"):
+            if not self._unpacked(f"sha256:{note.name}"):
+                note.unlink(missing_ok=True)
 
     def _entries(self) -> Iterator[Path]:
         return (path for path in self._root.glob("[0-9a-f][0-9a-f]/*") if path.is_dir())
@@ -150,6 +196,11 @@ def _settle(folder: Path) -> str:
     for inner in folders:
         _sync_folder(inner)
     return digest
+
+
+def _unpack(archive: Path, into: Path) -> None:
+    into.mkdir(mode=0o700)
+    archives.unpack(archives.archive_in(archive), into)
 
 
 def _freeze(path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from verdazul.model.asset_bodies import (
     environment_to_arm,
     model_to_arm,
 )
-from verdazul.model.assets import InlineEnvironment, InlineModel
+from verdazul.model.assets import InlineEnvironment, InlineModel, is_unpacked
 from verdazul.model.errors import Conflict, NotFound, VerdazulError
 from verdazul.tree import files_digest
 
@@ -50,6 +50,7 @@ class Parcel:
     name: str = ""
     version: str = ""
     before: tuple[tuple[str, int, int], ...] = ()
+    is_unpacked: bool = False
 
 
 def pack_code(folder: Path) -> Parcel:
@@ -78,7 +79,10 @@ def register_code(workspace: Workspace, parcel: Parcel, *, telling: Telling) -> 
 
 def register_model(workspace: Workspace, model: InlineModel, *, telling: Telling) -> str:
     """Return the id of this model on the server; upload it when it is not there."""
-    parcel = pack_model(Path(model.path), name=model.name or "", version=model.version or "")
+    parcel = replace(
+        pack_model(Path(model.path), name=model.name or "", version=model.version or ""),
+        is_unpacked=is_unpacked(model.properties),
+    )
 
     def body(uri: str) -> dict[str, Any]:
         arm: dict[str, Any] = model_to_arm(model, uri)
@@ -126,7 +130,8 @@ def _files(path: Path) -> Files:
 def _registered(
     workspace: Workspace, parcel: Parcel, body: Callable[[str], dict[str, Any]], telling: Telling
 ) -> str:
-    name = parcel.name or parcel.digest[:_NAME_LENGTH]
+    suffix = "-unpacked" if parcel.is_unpacked else ""  # not the same as the archive itself
+    name = parcel.name or parcel.digest[:_NAME_LENGTH] + suffix
     known = _known(workspace.asset_versions(parcel.kind, name), parcel)
     if known:
         telling.happened(f"{parcel.what}: the server has it already")
@@ -149,6 +154,8 @@ def _packed(kind: str, what: str, files: Files, *, name: str = "", version: str 
 def _known(versions: Resource, parcel: Parcel) -> str:
     for found in versions.list(hash=parcel.digest, hashVersion=HASH_VERSION):
         name, version = _name_and_version(found)
+        if is_unpacked(found["properties"].get("properties") or {}) != parcel.is_unpacked:
+            continue
         if parcel.name.lower() in {"", name.lower()} and parcel.version in {"", version}:
             return str(found["id"])
     return ""

@@ -17,7 +17,7 @@ from verdazul.core.blobs import DEFAULT_CONTAINER, LOCAL_UPLOADS, Place
 from verdazul.core.changes import DescribeAsset, ForgetAsset, PutAsset
 from verdazul.core.environment import Recipe
 from verdazul.core.records import Asset, AssetKey
-from verdazul.core.revision import Bundle, ModelMount
+from verdazul.core.revision import Bundle
 from verdazul.core.versions import Container, View, containers, same_content, visible
 from verdazul.model.asset_bodies import HASH_VERSION, environment_from_arm
 from verdazul.model.assets import InlineEnvironment
@@ -221,7 +221,11 @@ def _is_made_from(bundle: Bundle, asset: Asset) -> bool:
     if asset.key.kind == "codes":
         return bundle.code == asset.digest
     if asset.key.kind == "models":
-        return bundle.model == ModelMount(asset.digest, asset.key.name, asset.key.version)
+        mount = bundle.model  # its files may be what was unpacked from the asset's
+        return mount is not None and (mount.name, mount.version) == (
+            asset.key.name,
+            asset.key.version,
+        )
     return asset.key.kind == "environments" and bundle.recipe == recipe_of(asset)
 
 

@@ -16,11 +16,11 @@ from verdazul.core.instance import Probe
 from verdazul.core.records import Asset, AssetKey
 from verdazul.core.revision import Bundle, ModelMount
 from verdazul.core.versions import View, visible
-from verdazul.model.assets import InlineModel, ModelType
+from verdazul.model.assets import InlineModel, ModelType, is_unpacked
 from verdazul.model.deployment import DeploymentSpec, ProbeSettings
 from verdazul.model.errors import NotFound, UserError
 from verdazul.model.ids import AssetId, RegistryReference, ShortReference, parse_asset
-from verdazul.model.supported import UNPACK, refuse_unsupported
+from verdazul.model.supported import refuse_unsupported
 
 
 async def resolve(world: World, spec: DeploymentSpec) -> Bundle:
@@ -37,13 +37,20 @@ async def resolve(world: World, spec: DeploymentSpec) -> Bundle:
     return Bundle(
         code=code.digest,
         scoring_script=spec.code_configuration.scoring_script,
-        model=ModelMount(model.digest, model.key.name, model.key.version) if model else None,
+        model=await _mount(world, model) if model else None,
         recipe=await _recipe(world, spec),
         variables=tuple(sorted(spec.environment_variables.items())),
         instance_type=str(spec.instance_type),
         liveness=_probe(spec.liveness_probe),
         readiness=_probe(spec.readiness_probe),
     )
+
+
+async def _mount(world: World, model: Asset) -> ModelMount:
+    digest = model.digest
+    if is_unpacked(json.loads(model.body).get("properties") or {}):
+        digest = await world.artifacts.unpack(digest)
+    return ModelMount(digest, model.key.name, model.key.version)
 
 
 async def _recipe(world: World, spec: DeploymentSpec) -> Recipe:
@@ -65,8 +72,7 @@ def _refuse_other_models(spec: DeploymentSpec, model: Asset) -> None:
     """A registered model is refused for what an inline one is refused for."""
     body = json.loads(model.body)
     kind = body.get("modelType") or ModelType.CUSTOM
-    unpack = str((body.get("properties") or {}).get(UNPACK) or "")
-    inline = InlineModel(path=model.key.name, type=kind, properties={UNPACK: unpack})
+    inline = InlineModel(path=model.key.name, type=kind)
     refuse_unsupported(spec.model_copy(update={"model": inline}))
 
 

@@ -15,10 +15,14 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from verdazul.model.declared import Declared, Filled, Text, TextMap, choice, must_be, says, whole
+from verdazul.model.errors import UserError
+from verdazul.model.show import shown
 
 INLINE = "<inline>"
 REFERENCE = "<reference>"
 LAST_PORT = 65535
+UNPACK = "azureml.unpack"
+"""A model's property: it is an archive, and scripts find what it holds."""
 
 _SHORT = re.compile(r"azureml:[^:@/\s]+(:[^:@/\s]+|@[^:@/\s]+)")
 _LONG = re.compile(r"(azureml:)?/subscriptions/\S+|azureml://\S+", re.IGNORECASE)
@@ -77,6 +81,20 @@ class InlineModel(Declared):
     tags: TextMap = Field(default_factory=dict)
     properties: TextMap = Field(default_factory=dict)
     stage: Text | None = None
+
+
+def is_unpacked(properties: Mapping[str, object]) -> bool:
+    """Whether a model's properties say that it is an archive, to be unpacked where it is used.
+
+    Raises UserError (InvalidValue) for what is neither true nor false.
+    """
+    told = properties.get(UNPACK)
+    text = str(told or "false").lower()
+    if text not in {"true", "false"}:
+        raise UserError(
+            f"properties.{UNPACK} is {shown(told)}; it must be true or false", code="InvalidValue"
+        )
+    return text == "true"
 
 
 class InlineData(Declared):

@@ -19,8 +19,6 @@ from verdazul.model.scale import ScaleType
 from verdazul.model.show import Key, dotted
 
 _ENFORCE = "enforce_access_to_default_secret_stores"
-UNPACK = "azureml.unpack"
-"""A model's property by which Azure unpacks an archive at start."""
 _APP_INSIGHTS = (
     "delete the key; read logs with `get-logs`, or set AML_APP_INSIGHTS_ENABLED and "
     "AML_APP_INSIGHTS_KEY in environment_variables (docs/scoring.md)"
@@ -117,12 +115,6 @@ def _of_deployment(spec: DeploymentSpec) -> Iterator[Unsupported]:
 
 
 def _of_model(spec: DeploymentSpec) -> Iterator[Unsupported]:
-    if isinstance(spec.model, InlineModel):
-        unpack = spec.model.properties.get(UNPACK, "")
-        if unpack and unpack.lower() != "false":
-            yield Unsupported(
-                ("model", "properties", UNPACK), unpack, "give the folder itself as `path`"
-            )
     if isinstance(spec.model, InlineModel) and spec.model.type is not ModelType.CUSTOM:
         yield Unsupported(
             ("model", "type"),
