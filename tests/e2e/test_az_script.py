@@ -10,9 +10,10 @@ import pytest
 
 from tests.e2e.system import CONDA, SCORE, VERDAZUL, System
 
-pytestmark = [pytest.mark.e2e, pytest.mark.azure(2, 19, 27, 34, 113)]
+pytestmark = [pytest.mark.e2e, pytest.mark.azure(2, 19, 27, 34, 43, 113)]
 
 SCRIPT = Path(__file__).with_name("safe_rollout.sh")
+LOGIN = 'set -e; az login --service-principal -u "$APP" -p "$SECRET" -t adfs --output none'
 READY_SCORE = SCORE.replace("def run", '    print(name, "is ready")\n\ndef run', 1)
 
 
@@ -48,14 +49,26 @@ instance_count: 1
 def test_a_safe_rollout_written_for_azure_runs_unchanged(
     system: System, project: Path, tmp_path: Path
 ) -> None:
+    """By a data scientist, who has no more than the role and a secret."""
     system.run("az", "install-shim", str(tmp_path))
+    made = system.run("ad", "sp", "create-for-rbac", "-n", "scientist").data
+    given = ("--assignee", made["appId"], "--role", "AzureML Data Scientist")
+    system.run("role", "assignment", "create", *given)
 
     done = subprocess.run(
-        ["/bin/bash", "-c", f'eval "$({VERDAZUL} env)" && exec bash {SCRIPT}'],
+        [
+            "/bin/bash",
+            "-c",
+            f'eval "$({VERDAZUL} env --home {system.home})"; {LOGIN}; bash {SCRIPT}',
+        ],
         cwd=project,
         env={
             "PATH": f"{tmp_path}:/usr/local/bin:/usr/bin:/bin",
-            "VERDAZUL_HOME": str(system.home),
+            "VERDAZUL_HOME": str(tmp_path / "home"),
+            "VERDAZUL_ADDRESS": (system.home / "run" / "address").read_text().strip(),
+            "VERDAZUL_CA": str(system.home / "certs" / "ca-bundle.pem"),
+            "APP": made["appId"],
+            "SECRET": made["password"],
             "SUBSCRIPTION": "00000000-0000-0000-0000-000000000000",
             "GROUP": "local",
             "WORKSPACE": "verdazul",
