@@ -1,8 +1,8 @@
 """Who may do what a route does: asked before anything else is, so that a refusal tells nothing.
 
 The right is looked for at the endpoint that the path names, else at the workspace. Two routes lead
-further: an operation belongs to its endpoint, and a list of endpoints is cut to those that may be
-seen.
+further: an operation belongs to its endpoint, a deletion also to who began it; and a list of
+endpoints is cut to those that may be seen.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from starlette.requests import Request
 
 from verdazul.api.arm import Links, Rule, workspace_path
 from verdazul.control import permissions
+from verdazul.control.activity import has_begun
 from verdazul.control.world import World
 from verdazul.core.callers import Caller
+from verdazul.core.records import OperationKind
 from verdazul.model.actions import READ_ENDPOINT
 
 _LIST = "onlineEndpoints"
@@ -34,17 +36,28 @@ class Guard:
         """Raise Forbidden (AuthorizationFailed) unless the caller may."""
         action, endpoint = rule.action, values.get("endpoint", "")
         if "operation" in values:
-            operation = await self.world.store.operation(values["operation"])
-            action, endpoint = READ_ENDPOINT, operation.endpoint if operation else ""
+            return await self._check_operation(caller, rule, values["operation"])
         is_list = rule.path.endswith(f"/{_LIST}")
         found = await permissions.of_caller(self.world, caller, at=None if is_list else endpoint)
         if is_list:
             seen = found.endpoints(action)
             request.state.seen_endpoints = seen
             if seen is None or seen:
-                return
+                return None
         if not found.allow(action, endpoint):
             raise permissions.refused(found, action, self._scope(rule, endpoint), endpoint)
+        return None
+
+    async def _check_operation(self, caller: Caller, rule: Rule, id_: str) -> None:
+        """Roles given at an endpoint go with it; who deleted it still has to see how that ended."""
+        operation = await self.world.store.operation(id_)
+        endpoint = operation.endpoint if operation else ""
+        found = await permissions.of_caller(self.world, caller, at=endpoint)
+        if found.allow(READ_ENDPOINT, endpoint):
+            return
+        is_deletion = operation is not None and operation.kind is OperationKind.DELETE
+        if not (is_deletion and await has_begun(self.world, caller, id_)):
+            raise permissions.refused(found, READ_ENDPOINT, self._scope(rule, endpoint), endpoint)
 
     def _scope(self, rule: Rule, endpoint: str) -> str:
         if "workspaces/" not in rule.path and not endpoint:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from verdazul.control.world import World
 from verdazul.core import audit
 from verdazul.core.audit import Entry, Origin, Wanted
+from verdazul.core.callers import Caller
 from verdazul.core.changes import AddEntry
 from verdazul.core.records import OperationState
 from verdazul.model.errors import Problem
@@ -68,6 +69,12 @@ async def read(world: World, wanted: Wanted, *, state: State | None = None) -> t
         if len(found) == wanted.most:
             break
     return tuple(found)
+
+
+async def has_begun(world: World, caller: Caller, operation: str) -> bool:
+    """Whether an operation is one that this caller asked for."""
+    found = await world.store.activity(Wanted(correlation=operation))
+    return any(entry.caller == caller.id for _, entry in found)
 
 
 async def _all(world: World, wanted: Wanted) -> AsyncIterator[Told]:
