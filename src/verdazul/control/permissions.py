@@ -6,6 +6,7 @@ to them at the workspace, or at the endpoint that is meant.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
 from verdazul.control.world import World
@@ -13,6 +14,7 @@ from verdazul.core.access import Permissions, permissions_of
 from verdazul.core.callers import Caller
 from verdazul.model.errors import Forbidden
 from verdazul.model.roles import BUILT_IN, Role
+from verdazul.model.show import inline
 
 
 async def of_caller(world: World, caller: Caller, *, at: str | None = None) -> Permissions:
@@ -23,18 +25,21 @@ async def of_caller(world: World, caller: Caller, *, at: str | None = None) -> P
 
 
 def refused(permissions: Permissions, action: str, scope: str, endpoint: str) -> Forbidden:
-    """Azure's words, and which role would do."""
+    """Azure's words, and which role would do.
+
+    Callers choose their names and what they ask for: an owner may paste the command all the same.
+    """
     caller, roles = permissions.caller, _permitting(action, permissions.roles)
-    place = f" -e {endpoint}" if endpoint else ""
+    place = f" -e {shlex.quote(inline(endpoint))}" if endpoint else ""
     told = f'--role "{roles[0]}"{place}' if roles else "--role ROLE"
     others = f"; so would {', '.join(roles[1:])}" if roles[1:] else ""
     return Forbidden(
-        f"The client '{caller.name}' with object id '{caller.id}' does not have authorization to "
-        f"perform action '{action}' over scope '{scope}' or the scope is invalid. If access was "
-        "recently granted, please refresh your credentials.",
+        f"The client '{inline(caller.name)}' with object id '{inline(caller.id)}' does not have "
+        f"authorization to perform action '{action}' over scope '{inline(scope)}' or the scope is "
+        "invalid. If access was recently granted, please refresh your credentials.",
         code="AuthorizationFailed",
-        fix=f"an owner can give the right: verdazul role assignment create --assignee {caller.id} "
-        f"{told}{others}",
+        fix="an owner can give the right: verdazul role assignment create --assignee "
+        f"{shlex.quote(inline(caller.id))} {told}{others}",
     )
 
 

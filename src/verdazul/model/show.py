@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-_LONGEST = 80
+_LONGEST, _LONGEST_INLINE = 80, 300
 
 Key = tuple[str | int, ...]
 
@@ -20,6 +20,12 @@ def shown(value: object) -> str:
         return type(value).__name__
     text = json.dumps(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]}..."
+
+
+def inline(text: str) -> str:
+    """A text of somebody else's within one of ours: one short line, harmless on any terminal."""
+    plain = text if text.isprintable() else json.dumps(text)[1:-1]
+    return plain if len(plain) <= _LONGEST_INLINE else f"{plain[: _LONGEST_INLINE - 3]}..."
 
 
 def dotted(key: Key) -> str:
