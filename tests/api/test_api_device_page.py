@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.api.door import Door, Tell
@@ -72,6 +74,38 @@ def test_a_code_that_is_not_open_is_told_so_and_not_shown(tell: Tell, typed: str
         assert answer.status_code == 400
         assert 'role="alert"' in answer.text
         assert "<script" not in answer.text
+
+    tell(story)
+
+
+def test_two_answers_to_one_login_are_one_and_what_is_no_form_is_told_so(tell: Tell) -> None:
+    async def story(door: Door) -> None:
+        await person(door)
+        code = await begun(door)
+        first = await page(door, {"code": code["user_code"]})
+        form = {"ticket": ticket(first), "user": ALICE, "password": PASSWORD}
+        again = [(await page(door, form)).status_code for _ in range(2)]
+        no_form = await page(door, {"code": "a\0b"})
+
+        assert again == [200, 400]
+        assert no_form.status_code == 400
+        assert "control character" in no_form.text
+
+    tell(story)
+
+
+def test_more_logins_than_can_be_computed_are_told_to_wait(tell: Tell) -> None:
+    async def story(door: Door) -> None:
+        await person(door)
+        first = await page(door, {"code": (await begun(door))["user_code"]})
+        form = {"ticket": ticket(first), "user": "nobody", "password": "wrong"}
+        answers = await asyncio.gather(
+            *(page(door, form, x_forwarded_for=f"10.0.0.{n}") for n in range(20))
+        )
+
+        statuses = [answer.status_code for answer in answers]
+        assert set(statuses) == {400, 429}
+        assert "try again in some seconds" in answers[statuses.index(429)].text
 
     tell(story)
 

@@ -243,6 +243,19 @@ def test_a_code_that_is_asked_for_by_many_at_once_is_given_to_one(tell: Tell) ->
     tell(story)
 
 
+def test_who_is_deleted_after_allowing_a_login_is_not_logged_in(tell: Tell) -> None:
+    async def story(door: Door) -> None:
+        await person(door)
+        await person(door, "bob")
+        code = await begun(door)
+        await allowed(door, code)
+        await door.client.delete("/v1.0/users/alice@example.com")
+
+        assert refusal(await redeemed(door, code)) == (400, "authorization_declined", 70018)
+
+    tell(story)
+
+
 def test_a_code_ends_after_a_quarter_of_an_hour(tell: Tell) -> None:
     async def story(door: Door) -> None:
         await person(door)

@@ -128,10 +128,8 @@ class Login:
         return "" if user.sessions == self.sessions else "the password was changed since"
 
 
-def is_still_good(claims: Mapping[str, object], holder: Identity | None) -> bool:
-    """Whether the holder of a token of ours is still who it was when it was signed."""
-    if holder is None or claims.get("oid") != holder.id:
-        return False
+def is_still_good(claims: Mapping[str, object], holder: Identity) -> bool:
+    """Whether no password was given since a token of ours was signed for this holder."""
     return isinstance(holder, ServicePrincipal) or claims.get(_SESSIONS) == holder.sessions
 
 
