@@ -101,20 +101,12 @@ def test_a_value_that_cannot_be_exits_1(api: Api, run: Run, words: list[str], to
 @pytest.mark.parametrize(
     "words",
     [
-        ["online-endpoint", "create", "--local"],
         ["online-endpoint", "create", "-e"],
         ["online-endpoint", "create", "--web"],
         ["online-endpoint", "show", "-n", "x", "--web"],
-        ["online-endpoint", "invoke", "-n", "x", "--local"],
-        ["online-endpoint", "delete", "-n", "x", "--local"],
-        ["online-endpoint", "list", "--local"],
-        ["online-deployment", "create", "-f", "x", "--local"],
-        ["online-deployment", "create", "-f", "x", "--local-enable-gpu"],
-        ["online-deployment", "create", "-f", "x", "--vscode-debug"],
         ["online-deployment", "create", "-f", "x", "--package-model"],
         ["online-deployment", "create", "-f", "x", "--with-package"],
         ["online-deployment", "update", "-f", "x", "--web"],
-        ["online-deployment", "get-logs", "-e", "x", "-n", "y", "--local"],
     ],
 )
 def test_what_is_not_served_yet_is_refused_by_name(api: Api, run: Run, words: list[str]) -> None:

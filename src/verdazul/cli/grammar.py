@@ -17,7 +17,6 @@ from verdazul.model.errors import UserError
 
 _WIDTH = 88
 REFUSED = "(not supported yet)"
-LOCAL = "endpoints outside the running server (az's Docker mode) are not served"
 WEB = "there is no web page to open"
 OUTPUTS = ("json", "jsonc", "yaml", "yamlc", "table", "tsv", "none")
 Arguments = argparse.Namespace
@@ -147,6 +146,25 @@ def not_yet(parser: argparse.ArgumentParser, *flags: str, why: str, takes: int =
     """Declare a flag of az that is refused. `takes` is how many values az gives it (-1: many)."""
     nargs: int | str = "*" if takes < 0 else takes
     parser.add_argument(*flags, action=_Refuse, nargs=nargs, const=why, help=REFUSED, metavar="X")
+
+
+def add_local(parser: argparse.ArgumentParser, module: str, verb: str) -> None:
+    """Add --local, with which another command of the same words runs: cli.local.MODULE.VERB."""
+
+    def run(session: object, arguments: Arguments) -> object:
+        from importlib import import_module
+
+        return getattr(import_module(f"verdazul.cli.local.{module}"), verb)(session, arguments)
+
+    parser.add_argument(
+        "--local",
+        dest="run",
+        action="store_const",
+        const=run,
+        default=argparse.SUPPRESS,
+        help="on this machine alone: with Docker or podman, or as a process without them; "
+        "no server is needed",
+    )
 
 
 def add_wait(parser: argparse.ArgumentParser) -> None:

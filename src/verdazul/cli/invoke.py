@@ -32,14 +32,14 @@ def declare(commands: grammar.Subparsers[Any]) -> None:
     parser.add_argument(
         "-d", "--deployment-name", metavar="NAME", help="this one, whatever the traffic says"
     )
-    grammar.not_yet(parser, "--local", why=grammar.LOCAL)
+    grammar.add_local(parser, "endpoints", "invoke")
 
 
 def invoke(session: Session, arguments: Arguments) -> None:
     """Send a request file as the endpoint's users would."""
     from verdazul.client.scoring import ScoringRequest, score
 
-    body = _request_text(arguments.request_file)
+    body = request_text(arguments.request_file)
     with session.work() as work:
         endpoint = work.workspace.endpoint(arguments.name)
         url = str((endpoint.get().body["properties"] or {}).get("scoringUri") or "")
@@ -50,7 +50,8 @@ def invoke(session: Session, arguments: Arguments) -> None:
     render.show(text, session.how)
 
 
-def _request_text(file: str | None) -> str:
+def request_text(file: str | None) -> str:
+    """What a request file holds. Raises UserError."""
     if not file:
         raise UserError(
             "invoke needs a request to send", code="InvalidArguments", fix="pass --request-file"

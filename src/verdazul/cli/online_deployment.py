@@ -47,6 +47,7 @@ def create(session: Session, arguments: Arguments) -> None:
             code="InvalidArguments",
             fix="leave out one of them",
         )
+    _refuse_local_flags(arguments)
     spec = specs.new_deployment(arguments)
     with session.work() as work:
         result = _put_from_file(session, work, spec, arguments)
@@ -65,6 +66,7 @@ def update(session: Session, arguments: Arguments) -> None:
             code="InvalidArguments",
             fix="pass --set, --add, --remove or --file",
         )
+    _refuse_local_flags(arguments)
     fresh = specs.new_deployment(arguments) if arguments.file else None
     with session.work() as work:
         if fresh:
@@ -190,6 +192,21 @@ def _show(session: Session, body: dict[str, Any]) -> None:
     render.show(specs.deployment_entity(body), session.how, columns=_COLUMNS)
 
 
+def _refuse_local_flags(arguments: Arguments) -> None:
+    if arguments.vscode_debug:
+        raise UserError(
+            "VSCode Debug is only support for local endpoints. Please set local to True.",
+            code="InvalidVSCodeRequest",
+            fix="add --local",
+        )
+    if arguments.local_enable_gpu:
+        raise UserError(
+            "--local-enable-gpu is for local endpoints; here the instance_type decides",
+            code="InvalidArguments",
+            fix="add --local, or leave it out",
+        )
+
+
 def _check_container(container: str) -> None:
     if container not in _CONTAINERS:
         raise UserError(
@@ -211,7 +228,7 @@ def _declare_create(commands: grammar.Subparsers[Any]) -> None:
             "verdazul online-deployment create -e credit -n green -f blue.yml --set tags.a=b",
         ],
     )
-    _file_flags(parser, file_required=True)
+    _file_flags(parser, "create", file_required=True)
     parser.add_argument(
         "--all-traffic",
         action="store_true",
@@ -234,11 +251,11 @@ def _declare_update(commands: grammar.Subparsers[Any]) -> None:
             "verdazul online-deployment update -f blue.yml",
         ],
     )
-    _file_flags(parser, file_required=False)
+    _file_flags(parser, "update", file_required=False)
     grammar.add_add_and_remove(parser)
 
 
-def _file_flags(parser: Any, *, file_required: bool) -> None:
+def _file_flags(parser: Any, verb: str, *, file_required: bool) -> None:
     _names(parser, required=False)
     parser.add_argument(
         "-f",
@@ -254,9 +271,15 @@ def _file_flags(parser: Any, *, file_required: bool) -> None:
     )
     grammar.add_set(parser)
     grammar.add_wait(parser)
-    grammar.not_yet(parser, "--local", why=grammar.LOCAL)
-    grammar.not_yet(parser, "--local-enable-gpu", why=grammar.LOCAL)
-    grammar.not_yet(parser, "--vscode-debug", why=grammar.LOCAL)
+    grammar.add_local(parser, "deployments", verb)
+    parser.add_argument(
+        "--local-enable-gpu", action="store_true", help="with --local: it sees the graphics cards"
+    )
+    parser.add_argument(
+        "--vscode-debug",
+        action="store_true",
+        help="with --local: open VS Code, and let its debugger attach to the scoring script",
+    )
     grammar.not_yet(parser, "--web", why=grammar.WEB)
 
 
@@ -272,7 +295,7 @@ def _declare_readers(commands: grammar.Subparsers[Any]) -> None:
         ],
     )
     _names(one)
-    grammar.not_yet(one, "--local", why=grammar.LOCAL)
+    grammar.add_local(one, "deployments", "show")
     grammar.not_yet(one, "--web", why=grammar.WEB)
     every = grammar.add_resource_command(
         commands,
@@ -282,7 +305,7 @@ def _declare_readers(commands: grammar.Subparsers[Any]) -> None:
         examples=["verdazul online-deployment list -e credit -o table"],
     )
     _endpoint_name(every)
-    grammar.not_yet(every, "--local", why=grammar.LOCAL)
+    grammar.add_local(every, "deployments", "list_all")
 
 
 def _declare_delete(commands: grammar.Subparsers[Any]) -> None:
@@ -296,7 +319,7 @@ def _declare_delete(commands: grammar.Subparsers[Any]) -> None:
     _names(parser)
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     grammar.add_wait(parser)
-    grammar.not_yet(parser, "--local", why=grammar.LOCAL)
+    grammar.add_local(parser, "deployments", "delete")
 
 
 def _declare_get_logs(commands: grammar.Subparsers[Any]) -> None:
@@ -322,7 +345,7 @@ def _declare_get_logs(commands: grammar.Subparsers[Any]) -> None:
         metavar="TYPE",
         help="inference-server (default); storage-initializer: code, model and environment",
     )
-    grammar.not_yet(parser, "--local", why=grammar.LOCAL)
+    grammar.add_local(parser, "deployments", "get_logs")
 
 
 def _names(parser: Any, *, required: bool = True) -> None:

@@ -196,7 +196,8 @@ def _declare_create(commands: grammar.Subparsers[Any]) -> None:
     parser.add_argument("--auth-mode", metavar="MODE", help="key (default), aml_token or aad_token")
     grammar.add_set(parser)
     grammar.add_wait(parser)
-    _refuse(parser, "--local", "--web")
+    grammar.add_local(parser, "endpoints", "create")
+    _refuse_web(parser)
 
 
 def _declare_update(commands: grammar.Subparsers[Any]) -> None:
@@ -232,7 +233,8 @@ def _declare_update(commands: grammar.Subparsers[Any]) -> None:
     grammar.add_set(parser)
     grammar.add_add_and_remove(parser)
     grammar.add_wait(parser)
-    _refuse(parser, "--local", "--web")
+    grammar.add_local(parser, "endpoints", "update")
+    _refuse_web(parser)
 
 
 def _declare_readers(commands: grammar.Subparsers[Any]) -> None:
@@ -247,7 +249,8 @@ def _declare_readers(commands: grammar.Subparsers[Any]) -> None:
         ],
     )
     _name(one)
-    _refuse(one, "--local", "--web")
+    grammar.add_local(one, "endpoints", "show")
+    _refuse_web(one)
     every = grammar.add_resource_command(
         commands,
         "list",
@@ -255,7 +258,7 @@ def _declare_readers(commands: grammar.Subparsers[Any]) -> None:
         summary="List all endpoints.",
         examples=["verdazul online-endpoint list -o table"],
     )
-    _refuse(every, "--local")
+    grammar.add_local(every, "endpoints", "list_all")
 
 
 def _declare_delete(commands: grammar.Subparsers[Any]) -> None:
@@ -269,7 +272,7 @@ def _declare_delete(commands: grammar.Subparsers[Any]) -> None:
     _name(parser)
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     grammar.add_wait(parser)
-    _refuse(parser, "--local")
+    grammar.add_local(parser, "endpoints", "delete")
 
 
 def _name(parser: Any, *, required: bool = True) -> None:
@@ -282,8 +285,5 @@ def _name(parser: Any, *, required: bool = True) -> None:
     )
 
 
-def _refuse(parser: Any, *flags: str) -> None:
-    if "--local" in flags:
-        grammar.not_yet(parser, "--local", why=grammar.LOCAL)
-    if "--web" in flags:
-        grammar.not_yet(parser, "--web", "-e", why=grammar.WEB)
+def _refuse_web(parser: Any) -> None:
+    grammar.not_yet(parser, "--web", "-e", why=grammar.WEB)

@@ -26,35 +26,39 @@ from verdazul.model.endpoint import EndpointSpec
 from verdazul.model.entity import deployment_entity, endpoint_entity
 from verdazul.model.errors import UserError
 from verdazul.model.load import (
+    RefuseKeys,
     check_scoring_script,
     deployment_from_mapping,
     endpoint_from_mapping,
     load_deployment,
     load_endpoint,
 )
+from verdazul.model.supported import refuse_unsupported
 from verdazul.model.traffic import parse_traffic
 from verdazul.settings import Settings
 
 __all__ = ["deployment_entity", "endpoint_entity"]
 
 
-def new_endpoint(arguments: Arguments) -> EndpointSpec:
+def new_endpoint(
+    arguments: Arguments, *, refuse_keys: RefuseKeys = refuse_unsupported
+) -> EndpointSpec:
     """Read the endpoint that a file, or flags alone, describe."""
-    changes = _changes(arguments)
+    said = {**changes(arguments), "refuse_keys": refuse_keys}
     if arguments.file:
-        spec = load_endpoint(Path(arguments.file), name=arguments.name, **changes)
+        spec = load_endpoint(Path(arguments.file), name=arguments.name, **said)
     else:
         named = {"name": arguments.name} if arguments.name else {}
-        spec = endpoint_from_mapping(named, **changes)
-    return _with_own_flags(spec, arguments)
+        spec = endpoint_from_mapping(named, **said)
+    return _with_own_flags(spec, arguments, refuse_keys)
 
 
 def changed_endpoint(body: Mapping[str, Any], arguments: Arguments) -> EndpointSpec:
     """Apply flags to a stored endpoint."""
     stored = endpoint_from_arm(str(body["name"]), body)
-    spec = endpoint_from_mapping(stored.to_mapping(), **_changes(arguments))
-    _refuse_rename(stored.name, spec.name)
-    return _with_own_flags(spec, arguments)
+    spec = endpoint_from_mapping(stored.to_mapping(), **changes(arguments))
+    refuse_rename(stored.name, spec.name)
+    return _with_own_flags(spec, arguments, refuse_unsupported)
 
 
 def with_traffic(body: Mapping[str, Any], traffic: Mapping[str, int]) -> EndpointSpec:
@@ -68,10 +72,13 @@ def endpoint_body(spec: EndpointSpec, settings: Settings) -> dict[str, Any]:
     return endpoint_to_arm(spec, location=settings.location)
 
 
-def new_deployment(arguments: Arguments) -> DeploymentSpec:
+def new_deployment(
+    arguments: Arguments, *, refuse_keys: RefuseKeys = refuse_unsupported
+) -> DeploymentSpec:
     """Read the deployment that a file and flags describe, and look through its script."""
     names = {"name": arguments.name, "endpoint_name": arguments.endpoint_name}
-    spec = load_deployment(Path(arguments.file), **names, **_changes(arguments))
+    said = {**changes(arguments), "refuse_keys": refuse_keys}
+    spec = load_deployment(Path(arguments.file), **names, **said)
     return _script_checked(spec, arguments)
 
 
@@ -80,9 +87,9 @@ def changed_deployment(
 ) -> DeploymentSpec:
     """Apply flags to a stored deployment; relative paths in them start where we are."""
     stored = deployment_from_arm(endpoint, str(body["name"]), body)
-    spec = deployment_from_mapping(stored.to_mapping(), base=Path.cwd(), **_changes(arguments))
-    _refuse_rename(stored.name, spec.name)
-    _refuse_rename(stored.endpoint_name, spec.endpoint_name)
+    spec = deployment_from_mapping(stored.to_mapping(), base=Path.cwd(), **changes(arguments))
+    refuse_rename(stored.name, spec.name)
+    refuse_rename(stored.endpoint_name, spec.endpoint_name)
     return _script_checked(spec, arguments)
 
 
@@ -108,7 +115,8 @@ def registered(spec: DeploymentSpec, work: Work) -> DeploymentSpec:
     return spec.model_copy(update=found)
 
 
-def _changes(arguments: Arguments) -> dict[str, Any]:
+def changes(arguments: Arguments) -> dict[str, Any]:
+    """What --set, --add and --remove say."""
     return {
         "sets": arguments.sets,
         "adds": getattr(arguments, "adds", ()),
@@ -123,7 +131,9 @@ def _script_checked(spec: DeploymentSpec, arguments: Arguments) -> DeploymentSpe
     return spec
 
 
-def _with_own_flags(spec: EndpointSpec, arguments: Arguments) -> EndpointSpec:
+def _with_own_flags(
+    spec: EndpointSpec, arguments: Arguments, refuse_keys: RefuseKeys
+) -> EndpointSpec:
     own: dict[str, object] = {}
     if getattr(arguments, "auth_mode", None):
         own["auth_mode"] = arguments.auth_mode
@@ -131,10 +141,13 @@ def _with_own_flags(spec: EndpointSpec, arguments: Arguments) -> EndpointSpec:
         own["traffic"] = parse_traffic(arguments.traffic)
     if getattr(arguments, "mirror_traffic", None):
         own["mirror_traffic"] = parse_traffic(arguments.mirror_traffic, what="mirror_traffic")
-    return endpoint_from_mapping({**spec.to_mapping(), **own}) if own else spec
+    if not own:
+        return spec
+    return endpoint_from_mapping({**spec.to_mapping(), **own}, refuse_keys=refuse_keys)
 
 
-def _refuse_rename(old: str, new: str) -> None:
+def refuse_rename(old: str, new: str) -> None:
+    """Raise UserError when a change would change the name."""
     if old.lower() != new.lower():
         raise UserError(
             f"the name of {old!r} cannot become {new!r}: names never change",

@@ -51,11 +51,12 @@ def score(connection: Connection, request: ScoringRequest) -> str:
         timeout=_LONGEST_ANSWER_SECONDS,
     )
     if response.status_code not in {httpx.codes.OK, httpx.codes.CREATED}:
-        raise _refusal(response)
+        raise refusal(response)
     return response.text
 
 
-def _refusal(response: httpx.Response) -> VerdazulError:
+def refusal(response: httpx.Response) -> VerdazulError:
+    """What an endpoint's answer means to the caller."""
     status = response.status_code
     family = Fatal if status >= httpx.codes.INTERNAL_SERVER_ERROR else UserError
     named = [

@@ -79,7 +79,7 @@ class Builder:
         self._images.keep(kept, used=self._containers.used_images())
         _log.info("build image=%s tag=%s", kept.id[:12], tag)
         return [
-            *(_line(f"NOTE: no container engine: {note}\n") for note in built.notes),
+            *(_line(f"NOTE: no container engine: {note}\n") for note in kept.notes),
             json.dumps({"aux": {"ID": f"sha256:{kept.id}"}}).encode() + b"\r\n",
             _line(f"Successfully built {kept.id[:12]}\n"),
             _line(f"Successfully tagged {kept.tags[0]}\n"),

@@ -120,9 +120,15 @@ def built_image(
         steps=steps,
         python=built.python,
         serve_path=built.serve_path,
-        notes=built.notes,
+        notes=(*_ground(recipe, built.notes), *built.notes),
         created=at,
     )
+
+
+def _ground(recipe: Recipe, notes: tuple[str, ...]) -> tuple[str, ...]:
+    if any("is not run here" in note for note in notes):
+        return ()
+    return (f"image {recipe.image!r} is not run here: its system packages are not there",)
 
 
 def _parse(content: Mapping[str, Any] | None) -> StoredImage | None:

@@ -93,6 +93,8 @@ def _refuse_others(body: Mapping[str, Any], host: Mapping[str, Any], *, targets:
     for name in _mapping(body.get("Volumes") or {}, "Volumes"):
         if name.partition(":")[0] not in targets:  # docker-py leaves a bind's words at its target
             raise _not_served("Volumes", name)
+    for name in {*_mapping(body.get("ExposedPorts") or {}, "ExposedPorts")} - {"5001/tcp"}:
+        raise _not_served("ExposedPorts", name)
     for name, value in host.items():
         if name in {"Binds", "PublishAllPorts", "DeviceRequests"} or _is_empty(value):
             continue

@@ -11,6 +11,7 @@ import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from verdazul.model.assets import is_address, is_reference
 from verdazul.model.conda import CondaSource, conda_text, requirements_conda
@@ -26,6 +27,14 @@ from verdazul.model.source import Source, name_it, opened, override, resolve, sp
 from verdazul.model.supported import refuse_unsupported
 
 
+class RefuseKeys(Protocol):
+    """Raises UserError for keys that would have no effect where the spec goes."""
+
+    def __call__(
+        self, spec: EndpointSpec | DeploymentSpec, *, where: Callable[[Key], str]
+    ) -> None: ...
+
+
 def load_endpoint(
     path: Path,
     *,
@@ -34,12 +43,13 @@ def load_endpoint(
     adds: Sequence[Sequence[str]] = (),
     removes: Sequence[Sequence[str]] = (),
     force_string: bool = False,
+    refuse_keys: RefuseKeys = refuse_unsupported,
 ) -> EndpointSpec:
     """The endpoint that a YAML file and flags describe. Raises UserError naming file:line."""
     source = opened(path)
     override(source, sets=sets, adds=adds, removes=removes, force_string=force_string)
     name_it(source, name=name)
-    return _endpoint(source)
+    return _endpoint(source, refuse_keys)
 
 
 def load_deployment(
@@ -51,12 +61,13 @@ def load_deployment(
     adds: Sequence[Sequence[str]] = (),
     removes: Sequence[Sequence[str]] = (),
     force_string: bool = False,
+    refuse_keys: RefuseKeys = refuse_unsupported,
 ) -> DeploymentSpec:
     """The deployment that a YAML file and flags describe. Raises UserError naming file:line."""
     source = opened(path)
     override(source, sets=sets, adds=adds, removes=removes, force_string=force_string)
     name_it(source, name=name, endpoint_name=endpoint_name)
-    return _deployment(source)
+    return _deployment(source, refuse_keys)
 
 
 def endpoint_from_mapping(
@@ -66,11 +77,12 @@ def endpoint_from_mapping(
     adds: Sequence[Sequence[str]] = (),
     removes: Sequence[Sequence[str]] = (),
     force_string: bool = False,
+    refuse_keys: RefuseKeys = refuse_unsupported,
 ) -> EndpointSpec:
     """The same without a file: for flags alone, or for a stored spec (`to_mapping`) and flags."""
     source = Source("the endpoint", copy.deepcopy(dict(mapping)), Path())
     override(source, sets=sets, adds=adds, removes=removes, force_string=force_string)
-    return _endpoint(source)
+    return _endpoint(source, refuse_keys)
 
 
 def deployment_from_mapping(
@@ -81,11 +93,12 @@ def deployment_from_mapping(
     adds: Sequence[Sequence[str]] = (),
     removes: Sequence[Sequence[str]] = (),
     force_string: bool = False,
+    refuse_keys: RefuseKeys = refuse_unsupported,
 ) -> DeploymentSpec:
     """The same without a file; relative paths start at `base`."""
     source = Source("the deployment", copy.deepcopy(dict(mapping)), base)
     override(source, sets=sets, adds=adds, removes=removes, force_string=force_string)
-    return _deployment(source)
+    return _deployment(source, refuse_keys)
 
 
 def check_scoring_script(spec: DeploymentSpec) -> None:
@@ -140,7 +153,7 @@ def read_conda(conda: object, *, base: Path, where: Callable[[Key], str] = lambd
     return conda_text(document.tree, CondaSource(placed, file.parent))
 
 
-def _endpoint(source: Source) -> EndpointSpec:
+def _endpoint(source: Source, refuse_keys: RefuseKeys = refuse_unsupported) -> EndpointSpec:
     if "endpoint_name" in source.tree:
         source.problems.append(
             Problem(
@@ -152,19 +165,20 @@ def _endpoint(source: Source) -> EndpointSpec:
         )
         raise refuse(source.problems[-1:], source.subject)
     spec = spec_of(EndpointSpec, source)
-    refuse_unsupported(spec, where=source.where)
+    refuse_keys(spec, where=source.where)
     return spec
 
 
-def _deployment(source: Source) -> DeploymentSpec:
+def _deployment(source: Source, refuse_keys: RefuseKeys = refuse_unsupported) -> DeploymentSpec:
     tree = source.tree
     resolve(source, ("code_configuration", "code"), is_reference, existing_folder)
     resolve(source, ("model", "path"), is_address, existing)
+    resolve(source, ("environment", "build", "path"), is_address, existing_folder)
     environment = tree.get("environment")
     if isinstance(environment, dict):
         take_conda(source, environment, at=("environment",), model=DeploymentSpec)
     spec = spec_of(DeploymentSpec, source)
-    refuse_unsupported(spec, where=source.where)
+    refuse_keys(spec, where=source.where)
     _script_exists(spec, source)
     return spec
 

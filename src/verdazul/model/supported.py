@@ -62,6 +62,34 @@ def refuse_unsupported(
         raise refuse(problems, f'"{spec.name}"')
 
 
+def refuse_unsupported_locally(
+    spec: EndpointSpec | DeploymentSpec, *, where: Callable[[Key], str] = _nowhere
+) -> None:
+    """The same for local endpoints, which serve other keys: these go to the container engine."""
+    if isinstance(spec, EndpointSpec):
+        return
+    refused = [each for each in unsupported(spec) if each.key not in _LOCALLY]
+    if refused:
+        raise refuse([each.problem(where(each.key)) for each in refused], f'"{spec.name}"')
+
+
+# Served locally, or without effect there as in Azure, where they are accepted (and said). What a
+# deployment without code is refused for depends on its image.
+_LOCALLY = frozenset(
+    (
+        ("code_configuration",),
+        ("model", "type"),
+        ("data_collector",),
+        ("environment", "build"),
+        ("environment", "inference_config"),
+        ("app_insights_enabled",),
+        ("scale_settings", "type"),
+        ("egress_public_network_access",),
+        ("private_network_connection",),
+    )
+)
+
+
 def unsupported(spec: EndpointSpec | DeploymentSpec) -> list[Unsupported]:
     """Every key that would have no effect."""
     if isinstance(spec, EndpointSpec):

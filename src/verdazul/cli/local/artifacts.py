@@ -1,0 +1,79 @@
+"""Registered assets of a local deployment: fetched from the server, as newer SDKs do."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from verdazul.cli import asset
+from verdazul.cli.local import places
+from verdazul.cli.session import Session, Work
+from verdazul.client.assets import Telling
+from verdazul.client.datastore import download
+from verdazul.model.assets import InlineEnvironment, InlineModel, is_address, is_reference
+from verdazul.model.deployment import DeploymentSpec
+from verdazul.model.errors import Retryable, UserError
+
+_SHORT = re.compile(r"azureml:(?P<name>[^:@/]+)(:(?P<version>[^:@/]+)|@(?P<label>[^:@/]+))")
+_LONG = re.compile(
+    r"(azureml:)?/subscriptions/.+/(models|environments)/(?P<name>[^/]+)/versions/(?P<version>[^/]+)",
+    re.IGNORECASE,
+)
+
+
+def fetched(session: Session, spec: DeploymentSpec) -> DeploymentSpec:
+    """The deployment with everything on this machine. Raises UserError for what cannot be had."""
+    code, model, environment = spec.code_configuration, spec.model, spec.environment
+    if code and is_reference(code.code):
+        raise _unsupported(spec, "code_configuration.code", code.code, "name the folder itself")
+    if isinstance(model, InlineModel) and is_address(model.path):
+        raise _unsupported(spec, "model.path", model.path, "download it and name the file")
+    if not (isinstance(model, str) or isinstance(environment, str)):
+        return spec
+    found: dict[str, object] = {}
+    try:
+        with session.work() as work:
+            if isinstance(model, str):
+                found["model"] = _model(work, spec, model)
+            if isinstance(environment, str):
+                found["environment"] = _environment(work, spec, environment)
+    except Retryable as error:
+        error.add_note("registered models and environments are fetched from the server")
+        raise
+    return spec.model_copy(update=found)
+
+
+def _model(work: Work, spec: DeploymentSpec, reference: str) -> InlineModel:
+    named = _named(spec, "model", reference)
+    body = asset.named_version(work.workspace, asset.Kind("model", "models", ""), named).get().body
+    version = str(body["name"])
+    folder = places.folder(spec.endpoint_name, spec.name) / "models" / named.name / version
+    telling = Telling(work.progress.happened, work.progress.moving)
+    download(work.workspace, body["properties"]["modelUri"], folder, telling=telling)
+    inside = next(iter(sorted(folder.iterdir())), folder / "nothing")
+    return InlineModel(name=named.name, version=version, path=str(inside))
+
+
+def _environment(work: Work, spec: DeploymentSpec, reference: str) -> InlineEnvironment:
+    named = _named(spec, "environment", reference)
+    kind = asset.Kind("environment", "environments", "")
+    properties = asset.named_version(work.workspace, kind, named).get().body["properties"]
+    return InlineEnvironment(
+        image=properties.get("image"), conda_text=properties.get("condaFile") or None
+    )
+
+
+def _named(spec: DeploymentSpec, key: str, reference: str) -> argparse.Namespace:
+    found = _SHORT.fullmatch(reference) or _LONG.fullmatch(reference)
+    if not found:
+        raise _unsupported(spec, key, reference, "register it here, or describe it in place")
+    return argparse.Namespace(**{"label": None, **found.groupdict()})
+
+
+def _unsupported(spec: DeploymentSpec, key: str, value: str, fix: str) -> UserError:
+    return UserError(
+        f"Local endpoints only support local artifacts. '{key}' ({value}) in 'local deployment "
+        f"({spec.endpoint_name} / {spec.name})' referenced cloud artifacts.",
+        code="CloudArtifactsNotSupportedError",
+        fix=fix,
+    )
