@@ -189,6 +189,7 @@ def test_of_several_deployments_one_has_to_be_named(desk: Desk) -> None:
         (("online-deployment", "create", "-f", "bad.yml"), 1, "LocalEndpointImageBuildError"),
         (("online-deployment", "create", "-f", "none.yml"), 1, "RequiredLocalArtifactsNotFound"),
         (("online-deployment", "create", "-f", "cloud.yml"), 1, "CloudArtifactsNotSupportedError"),
+        (("online-deployment", "create", "-f", "packed.yml"), 1, "azureml.unpack"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(
@@ -201,6 +202,9 @@ def test_what_cannot_be_is_refused_by_name(
     mlflow = "name: none\nendpoint_name: credit\ninstance_type: Standard_DS3_v2\n"
     image = "environment: {image: 'mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04'}\n"
     (desk.folder / "none.yml").write_text(mlflow + image + "model: {path: model.txt}\n")
+    packed = desk.folder / desk.deployment("packed")
+    model = "path: model.txt\n  properties: {azureml.unpack: 'true'}"
+    packed.write_text(packed.read_text().replace("path: model.txt", model))
     cloud = desk.folder / desk.deployment("cloud")
     cloud.write_text(cloud.read_text().replace("path: model.txt", "path: azureml://datastores/x"))
 

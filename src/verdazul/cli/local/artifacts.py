@@ -10,7 +10,14 @@ from verdazul.cli.local import places
 from verdazul.cli.session import Session, Work
 from verdazul.client.assets import Telling
 from verdazul.client.datastore import download
-from verdazul.model.assets import InlineEnvironment, InlineModel, is_address, is_reference
+from verdazul.model.assets import (
+    UNPACK,
+    InlineEnvironment,
+    InlineModel,
+    is_address,
+    is_reference,
+    is_unpacked,
+)
 from verdazul.model.deployment import DeploymentSpec
 from verdazul.model.errors import Retryable, UserError
 
@@ -28,6 +35,8 @@ def fetched(session: Session, spec: DeploymentSpec) -> DeploymentSpec:
         raise _unsupported(spec, "code_configuration.code", code.code, "name the folder itself")
     if isinstance(model, InlineModel) and is_address(model.path):
         raise _unsupported(spec, "model.path", model.path, "download it and name the file")
+    if isinstance(model, InlineModel) and is_unpacked(model.properties):
+        raise _packed(spec)
     if not (isinstance(model, str) or isinstance(environment, str)):
         return spec
     found: dict[str, object] = {}
@@ -46,6 +55,8 @@ def fetched(session: Session, spec: DeploymentSpec) -> DeploymentSpec:
 def _model(work: Work, spec: DeploymentSpec, reference: str) -> InlineModel:
     named = _named(spec, "model", reference)
     body = asset.named_version(work.workspace, asset.Kind("model", "models", ""), named).get().body
+    if is_unpacked(body["properties"].get("properties") or {}):
+        raise _packed(spec)
     version = str(body["name"])
     folder = places.folder(spec.endpoint_name, spec.name) / "models" / named.name / version
     telling = Telling(work.progress.happened, work.progress.moving)
@@ -68,6 +79,15 @@ def _named(spec: DeploymentSpec, key: str, reference: str) -> argparse.Namespace
     if not found:
         raise _unsupported(spec, key, reference, "register it here, or describe it in place")
     return argparse.Namespace(**{"label": None, **found.groupdict()})
+
+
+def _packed(spec: DeploymentSpec) -> UserError:
+    return UserError(
+        f"the model of local deployment ({spec.endpoint_name} / {spec.name}) has the property "
+        f"{UNPACK}: archives are not unpacked locally",
+        code="NotSupportedYet",
+        fix="unpack it and name the folder as model.path",
+    )
 
 
 def _unsupported(spec: DeploymentSpec, key: str, value: str, fix: str) -> UserError:
