@@ -28,6 +28,7 @@ from verdazul.api.arm import Links
 from verdazul.api.identity import TOKEN_SECONDS
 from verdazul.artifacts.blobs import FolderBlobs
 from verdazul.artifacts.folder import FolderArtifacts
+from verdazul.artifacts.registries import FolderRegistries
 from verdazul.artifacts.uploads import FolderUploads
 from verdazul.clock import SystemClock
 from verdazul.compute.process import ProcessCompute
@@ -200,6 +201,7 @@ async def _open(
         environments=environments,
         secrets=SealedSecrets(home.path),
         artifacts=artifacts,
+        registries=FolderRegistries(settings.home / settings.registries),
         uploads=uploads,
         blobs=blobs,
         clock=clock,

@@ -7,6 +7,7 @@ implementation that passes the same contract tests as the real adapter (tests/co
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from verdazul.core.access import RoleAssignment
@@ -26,8 +27,10 @@ from verdazul.core.records import (
 )
 from verdazul.core.route import Route
 from verdazul.core.trust import Signer, Trust
+from verdazul.model.assets import InlineEnvironment, InlineModel
 from verdazul.model.errors import Problem
 from verdazul.model.events import Event
+from verdazul.model.ids import RegistryReference
 from verdazul.model.status import Status
 
 
@@ -337,6 +340,32 @@ class Blobs(Protocol):
 
     async def prune(self, container: str, keep: frozenset[str]) -> None:
         """Drop what clients uploaded for assets that are not in `keep` (LocalUpload/<name>)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryModel:
+    """One version of a registry's model: its files are at `path`, with that digest."""
+
+    name: str
+    version: str
+    spec: InlineModel
+    path: str
+    digest: str
+
+
+class Registries(Protocol):
+    """What `azureml://registries/...` names.
+
+    Raises NotFound (RegistryNotFound, AssetNotFound, AssetVersionNotFound) with what there is
+    instead, UserError for what cannot be read.
+    """
+
+    async def model(self, reference: RegistryReference) -> RegistryModel: ...
+
+    async def environment(self, reference: RegistryReference) -> InlineEnvironment: ...
+
+    async def copy(self, model: RegistryModel, into: str) -> None:
+        """Its files, under their own name, into a folder that is there."""
 
 
 class Artifacts(Protocol):

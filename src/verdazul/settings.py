@@ -118,6 +118,10 @@ class Settings:
     operations_kept: int = field(
         default=1000, metadata={"least": 1, "doc": "finished operations kept"}
     )
+    registries: Path = field(
+        default=Path("registries"),
+        metadata={"doc": "folder of what azureml://registries/... names; relative to the home"},
+    )
     audit_days: float = field(
         default=90.0,
         metadata={"least": 0.01, "doc": "days for which the activity log keeps its rows"},

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from verdazul.artifacts.blobs import FolderBlobs
 from verdazul.artifacts.fake import FakeArtifacts
+from verdazul.artifacts.registries import FolderRegistries
 from verdazul.artifacts.uploads import FolderUploads
 from verdazul.compute.fake import FakeCompute, ManualClock
 from verdazul.control import assets, deployments, endpoints
@@ -80,6 +81,7 @@ class Bench:
             environments=self.environments,
             secrets=OpenSecrets(),
             artifacts=FakeArtifacts(),
+            registries=FolderRegistries(self.settings.home / self.settings.registries),
             uploads=uploads,
             blobs=blobs,
             clock=self.clock,

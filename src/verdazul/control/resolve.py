@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from verdazul.control.assets import (
     environment_of,
@@ -18,7 +19,7 @@ from verdazul.core.revision import Bundle, ModelMount
 from verdazul.core.versions import View, visible
 from verdazul.model.assets import InlineModel, ModelType, is_unpacked
 from verdazul.model.deployment import DeploymentSpec, ProbeSettings
-from verdazul.model.errors import NotFound, UserError
+from verdazul.model.errors import NotFound, Retryable, UserError
 from verdazul.model.ids import AssetId, RegistryReference, ShortReference, parse_asset
 from verdazul.model.supported import refuse_unsupported
 
@@ -31,13 +32,11 @@ async def resolve(world: World, spec: DeploymentSpec) -> Bundle:
     if spec.code_configuration is None:
         raise UserError(f'deployment "{spec.name}" has no code_configuration')
     code = await _asset(world, "codes", spec.code_configuration.code)
-    model = await _asset(world, "models", str(spec.model)) if spec.model else None
-    if model:
-        _refuse_other_models(spec, model)
+    model = await _model(world, spec) if spec.model else None
     return Bundle(
         code=code.digest,
         scoring_script=spec.code_configuration.scoring_script,
-        model=await _mount(world, model) if model else None,
+        model=model,
         recipe=await _recipe(world, spec),
         variables=tuple(sorted(spec.environment_variables.items())),
         instance_type=str(spec.instance_type),
@@ -46,11 +45,43 @@ async def resolve(world: World, spec: DeploymentSpec) -> Bundle:
     )
 
 
-async def _mount(world: World, model: Asset) -> ModelMount:
-    digest = model.digest
-    if is_unpacked(json.loads(model.body).get("properties") or {}):
-        digest = await world.artifacts.unpack(digest)
-    return ModelMount(digest, model.key.name, model.key.version)
+async def _model(world: World, spec: DeploymentSpec) -> ModelMount:
+    reference = parse_asset(str(spec.model))
+    if isinstance(reference, RegistryReference) and reference.kind == "models":
+        return await _model_of_registry(world, spec, reference)
+    asset = await _asset(world, "models", str(spec.model))
+    body = json.loads(asset.body)
+    _refuse_other_kinds(spec, ModelType(body.get("modelType") or ModelType.CUSTOM))
+    digest = await _content(world, asset.digest, body.get("properties") or {})
+    return ModelMount(digest, asset.key.name, asset.key.version)
+
+
+async def _model_of_registry(
+    world: World, spec: DeploymentSpec, reference: RegistryReference
+) -> ModelMount:
+    """Its files are taken in when they are first used, and known by their content from then on."""
+    found = await world.registries.model(reference)
+    _refuse_other_kinds(spec, found.spec.type)
+    try:
+        world.artifacts.path(found.digest)
+    except NotFound:
+        folder = world.uploads.folder(world.uploads.begin())
+        await world.registries.copy(found, folder)
+        if await world.artifacts.adopt(folder) != found.digest:
+            raise Retryable(f"{reference} changed while it was read; try again") from None
+    digest = await _content(world, found.digest, found.spec.properties)
+    return ModelMount(digest, found.name, found.version)
+
+
+def _refuse_other_kinds(spec: DeploymentSpec, kind: ModelType) -> None:
+    """A registered model is refused for what an inline one is refused for."""
+    inline = InlineModel(path=str(spec.model), type=kind)
+    refuse_unsupported(spec.model_copy(update={"model": inline}))
+
+
+async def _content(world: World, digest: str, properties: Mapping[str, object]) -> str:
+    """What scripts find: the files themselves, or what their archive holds."""
+    return await world.artifacts.unpack(digest) if is_unpacked(properties) else digest
 
 
 async def _recipe(world: World, spec: DeploymentSpec) -> Recipe:
@@ -61,19 +92,29 @@ async def _recipe(world: World, spec: DeploymentSpec) -> Recipe:
             code="MissingKey",
             fix="give `environment:` an image and a conda_file, or a registered environment",
         )
-    if isinstance(parse_asset(reference), RegistryReference):
-        return Recipe(image=reference)
+    named = parse_asset(reference)
+    if isinstance(named, RegistryReference):
+        return await _recipe_of_registry(world, spec, named)
     asset = await _asset(world, "environments", reference)
     refuse_unsupported(spec.model_copy(update={"environment": environment_of(asset)}))
     return recipe_of(asset)
 
 
-def _refuse_other_models(spec: DeploymentSpec, model: Asset) -> None:
-    """A registered model is refused for what an inline one is refused for."""
-    body = json.loads(model.body)
-    kind = body.get("modelType") or ModelType.CUSTOM
-    inline = InlineModel(path=model.key.name, type=kind)
-    refuse_unsupported(spec.model_copy(update={"model": inline}))
+async def _recipe_of_registry(
+    world: World, spec: DeploymentSpec, reference: RegistryReference
+) -> Recipe:
+    """A folder's environment; without one, a curated environment that is known by its name."""
+    curated = Recipe(image=str(reference))
+    try:
+        environment = await world.registries.environment(reference)
+    except NotFound as missing:
+        try:
+            world.environments.check(curated)
+        except UserError:
+            raise missing from None
+        return curated
+    refuse_unsupported(spec.model_copy(update={"environment": environment}))
+    return Recipe(image=environment.image or "", conda=environment.conda_text or "")
 
 
 async def _asset(world: World, kind: str, text: str) -> Asset:

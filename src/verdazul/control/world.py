@@ -20,6 +20,7 @@ from verdazul.ports import (
     Ids,
     Issuers,
     Passwords,
+    Registries,
     Secrets,
     Store,
     Tokens,
@@ -49,6 +50,7 @@ class World:
     environments: Environments
     secrets: Secrets
     artifacts: Artifacts
+    registries: Registries
     uploads: Uploads
     blobs: Blobs
     clock: Clock
