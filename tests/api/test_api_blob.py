@@ -328,3 +328,27 @@ def test_code_below_a_folder_of_its_upload_lies_at_the_top(tell: Tell) -> None:
 async def _names(door: Door, digest: str) -> list[str]:
     root = Path(door.bench.world.artifacts.path(digest))
     return await asyncio.to_thread(lambda: [path.name for path in root.rglob("*")])
+
+
+@pytest.mark.azure(14)
+@pytest.mark.parametrize("suffix", ["x", "core.windows.net"])
+def test_code_that_lies_in_the_datastore_is_registered_from_there(tell: Tell, suffix: str) -> None:
+    async def story(door: Door) -> None:
+        query = await signature(door)
+        for name in ("score.py", "inner/more.py"):
+            path = f"/store.blob.x/azureml-blobstore/src/{name}"
+            await door.client.put(f"{path}?{query}", content=name.encode())
+        uri = f"{ADDRESS}/store.blob.{suffix}/azureml-blobstore/src"
+
+        made = await door.ask("PUT", "codes/c/versions/1", {"properties": {"codeUri": uri}})
+        again = await door.ask("PUT", "codes/c/versions/1", {"properties": {"codeUri": uri}})
+
+        (asset,) = await door.bench.store.assets("codes")
+        root = Path(door.bench.world.artifacts.path(asset.digest))
+        assert (made.status_code, again.status_code) == (201, 200)
+        assert (root / "score.py").read_text() == "score.py"
+        assert (root / "inner" / "more.py").exists()
+        kept = await door.client.get(f"/store.blob.x/azureml-blobstore/src/score.py?{query}")
+        assert kept.text == "score.py"
+
+    tell(story)

@@ -106,6 +106,17 @@ def test_json_may_be_said_in_more_than_one_way(tell: Tell, told: str) -> None:
     tell(story)
 
 
+def test_line_ends_inside_of_a_text_are_taken(tell: Tell) -> None:
+    async def story(door: Door) -> None:
+        body = b'{"properties": {"image": "i", "condaFile": "dependencies:\n- python=3.11\n"}}'
+
+        answer = await door.client.put(f"{WORKSPACE}/environments/env/versions/1", content=body)
+
+        assert answer.json()["properties"]["condaFile"] == "dependencies:\n- python=3.11\n"
+
+    tell(story)
+
+
 @pytest.mark.parametrize("body", [b"[]", b"null", b"3", b'"text"', b"true"])
 @pytest.mark.parametrize(("method", "path"), TAKING_BODIES)
 def test_a_body_that_is_no_object_is_said(tell: Tell, method: str, path: str, body: bytes) -> None:

@@ -57,8 +57,10 @@ def test_what_get_answers_can_be_put_back(tell: Tell) -> None:
         shown = (await door.ask("GET", "onlineEndpoints/credit")).json()
 
         answer = await door.ask("PUT", "onlineEndpoints/credit", shown)
+        await door.settle()
 
         assert answer.status_code == 200, answer.text
+        answer = await door.ask("GET", "onlineEndpoints/credit")
         changed = {"provisioningState"}
         before, after = shown["properties"], answer.json()["properties"]
         assert {k: v for k, v in after.items() if k not in changed} == {
@@ -442,5 +444,19 @@ def test_pause_and_resume_are_actions_and_a_paused_endpoint_says_so(tell: Tell) 
         assert shown["properties"]["isPaused"] is True
         assert echoed.status_code < 300
         assert "isPaused" not in free["properties"]
+
+    tell(story)
+
+
+@pytest.mark.azure(14)
+def test_the_answer_to_a_put_says_in_its_body_too_where_to_wait(tell: Tell) -> None:
+    async def story(door: Door) -> None:
+        made = await door.endpoint()
+        shown = await door.ask("GET", "onlineEndpoints/credit")
+
+        said = made.json()["properties"]["properties"]
+        assert said["AzureAsyncOperationUri"] == made.headers["azure-asyncoperation"]
+        assert shown.json()["properties"]["properties"] == {}
+        assert (await door.ask("PUT", "onlineEndpoints/credit", made.json())).status_code == 200
 
     tell(story)

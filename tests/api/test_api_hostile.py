@@ -415,6 +415,40 @@ def test_a_body_that_breaks_off_declares_nothing(tell: Tell) -> None:
     tell(story)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "token"),
+    [
+        ("PUT", f"{WORKSPACE}/{ENDPOINT}", "wrong"),
+        ("POST", f"{WORKSPACE}/{ENDPOINT}/listKeys", TOKEN),
+        ("POST", "/no/such/path", TOKEN),
+        ("PUT", "/uploads/none/x?sig=wrong", TOKEN),
+    ],
+)
+def test_a_body_that_nobody_reads_has_come_before_the_answer_goes(
+    tell: Tell, method: str, path: str, token: str
+) -> None:
+    async def story(door: Door) -> None:
+        happened: list[str] = []
+        left = [b"one", b"two", b""]
+
+        async def receive() -> Any:
+            happened.append("came")
+            chunk = left.pop(0)
+            return {"type": "http.request", "body": chunk, "more_body": bool(left)}
+
+        async def send(message: Any) -> None:
+            happened.append(message["type"])
+
+        path_, _, query = path.partition("?")
+        headers = [(b"authorization", f"Bearer {token}".encode()), (b"content-length", b"6")]
+        scope = {"type": "http", "method": method, "path": path_, "raw_path": path_.encode()}
+        await door.api({**scope, "query_string": query.encode(), "headers": headers}, receive, send)
+
+        assert happened == ["came"] * 3 + ["http.response.start", "http.response.body"]
+
+    tell(story)
+
+
 # -- the same once more
 
 

@@ -55,7 +55,8 @@ def test_help_speaks_of_az(az: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["storage", "account", "list"], "`az storage` is not served"),
+        (["network", "vnet", "list"], "`az network` is not served"),
+        (["storage", "account", "list"], "there is no 'account'"),
         (["monitor", "autoscale", "create"], "there is no 'autoscale'"),
         (["ml", "job", "create"], "there is no 'job'"),
         (["ml", "online-endpoint", "shwo"], "did you mean show?"),
@@ -72,6 +73,15 @@ def test_what_it_does_not_know_exits_2_and_is_named(
 
     assert (ran.code, ran.out, api.seen) == (2, "", [])
     assert told in ran.err
+
+
+def test_the_group_to_show_may_be_the_default(az: Run) -> None:
+    unnamed = az("group", "show")
+    az("configure", "--defaults", "group=local")
+    shown = az("group", "show", "--query", "name", "-o", "tsv")
+
+    assert (unnamed.code, shown.out) == (2, "local\n")
+    assert "--name/--resource-group" in unnamed.err
 
 
 def test_codes_above_azs_are_1_and_not_found_is_3(api: Api, az: Run) -> None:
@@ -234,4 +244,4 @@ def test_azures_own_az_is_told_where_there_is_one(
     found: Any = shim.azures_own()
 
     assert found == str(own / "az")
-    assert f"Azure's own az is {own}/az" in az("storage").err
+    assert f"Azure's own az is {own}/az" in az("network").err

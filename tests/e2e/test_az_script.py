@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.azure(2, 19, 27, 34, 43, 113)]
 
 SCRIPT = Path(__file__).with_name("safe_rollout.sh")
 LOGIN = 'set -e; az login --service-principal -u "$APP" -p "$SECRET" -t adfs --output none'
+REST_SCRIPT = Path(__file__).with_name("deploy_rest.sh")
 READY_SCORE = SCORE.replace("def run", '    print(name, "is ready")\n\ndef run', 1)
 
 
@@ -96,4 +97,54 @@ def test_a_safe_rollout_written_for_azure_runs_unchanged(
         "90\t10",
         "after the rollout: green",
         "done",
+    ]
+
+
+MODEL_SCORE = """
+import os
+from pathlib import Path
+
+def init():
+    global weight
+    weight = int(Path(os.environ["AZUREML_MODEL_DIR"], "weights.txt").read_text())
+    print("blue is ready")
+
+def run(raw_data):
+    return weight
+"""
+
+
+@pytest.mark.azure(14, 54, 56)
+@pytest.mark.skipif(not all(map(shutil.which, ("bash", "curl", "jq"))), reason="needs curl and jq")
+def test_an_endpoint_is_deployed_over_rest_alone(system: System, tmp_path: Path) -> None:
+    system.run("az", "install-shim", str(tmp_path))
+    system.write("rest/src/score.py", MODEL_SCORE)
+    system.write("rest/model/weights.txt", "42")
+    system.write("rest/conda.yml", CONDA)
+
+    done = subprocess.run(
+        ["/bin/bash", "-c", f'eval "$({VERDAZUL} env)" && exec bash {REST_SCRIPT}'],
+        cwd=system.files / "rest",
+        env={
+            "PATH": f"{tmp_path}:/usr/local/bin:/usr/bin:/bin",
+            "VERDAZUL_HOME": str(system.home),
+            "MANAGEMENT": (system.home / "run" / "address").read_text().strip(),
+            "ENDPOINT": "by-rest",
+        },
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert done.stdout.splitlines() == [
+        "code 1",
+        "model 1",
+        "environment 1",
+        "state Succeeded",
+        "by token 42",
+        "by Key 42",
+        "by AADToken 42",
+        "ResourceNotFound",
     ]

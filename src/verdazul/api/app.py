@@ -44,6 +44,7 @@ from verdazul.api.issuer import IssuerRoutes
 from verdazul.api.locks import LOCKS, LockRoutes
 from verdazul.api.openapi.document import document
 from verdazul.api.resources import operation_resource, workspace_resource
+from verdazul.api.unread import Body
 from verdazul.control.locks import refuse_locked
 from verdazul.control.world import World
 from verdazul.core.callers import Caller
@@ -118,7 +119,9 @@ class Api:
         """ASGI."""
         if scope["type"] != "http":
             return
-        request = Request(scope, receive)
+        announced = dict(scope["headers"]).get(b"content-length", b"").decode("latin-1")
+        body = Body(receive, announced)
+        request = Request(scope, body.receive)
         try:
             response = await self._answer_or_refuse(request)
         except ClientDisconnect:
@@ -126,6 +129,7 @@ class Api:
         except Exception:  # noqa: BLE001 - the last line of defence: a caller always gets JSON
             _log.exception("failed %s %s", request.method, request.url.path)
             response = problem_answer(_OUR_FAILURE, 500)
+        await body.drop()
         await response(scope, receive, send)
 
     async def _answer_or_refuse(self, request: Request) -> Response:

@@ -128,12 +128,17 @@ class UnsupportedMediaType(UserError):
 
 
 async def json_body(request: Request) -> dict[str, Any]:
-    """The request's JSON object; an empty body is an empty object. Raises UserError."""
+    """The request's JSON object; an empty body is an empty object. Raises UserError.
+
+    Line ends inside texts are taken, as Azure does: scripts paste conda files into JSON.
+    """
     text = await read_body(request, BODY_LIMIT_BYTES)
     if text:
         _check_media_type(request.headers.get("content-type", ""))
     try:
-        body = json.loads(text or b"{}", parse_constant=_no_constant, object_pairs_hook=_once_each)
+        body = json.loads(
+            text or b"{}", strict=False, parse_constant=_no_constant, object_pairs_hook=_once_each
+        )
         json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise UserError(f"the body is not JSON: {error}", code="InvalidJson") from None
@@ -261,6 +266,8 @@ class Links:
     ) -> Response:
         """201 or 200 with the resource as declared, and where to wait."""
         headers = self.headers(accepted, resource["id"]) | {"ETag": f'"{generation}"'}
+        free = resource["properties"].setdefault("properties", {})
+        free["AzureAsyncOperationUri"] = headers["Azure-AsyncOperation"]  # scripts read it here
         return JSONResponse(resource, 201 if accepted.created else 200, headers)
 
     def page(

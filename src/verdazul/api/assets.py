@@ -18,7 +18,7 @@ from verdazul.api.arm import Handler, Links, Rule, asset_name, json_body, proper
 from verdazul.api.blob import GRANT_SECONDS, signed
 from verdazul.api.bodies import CONTAINER, PENDING_UPLOAD, refuse_unknown
 from verdazul.api.datastores import place_of
-from verdazul.api.discovery import BLOBS
+from verdazul.api.discovery import ACCOUNT, BLOBS
 from verdazul.api.resources import asset_resource, container_resource
 from verdazul.control import assets
 from verdazul.control.assets import Registered
@@ -33,6 +33,8 @@ from verdazul.model.show import shown
 
 Values = Mapping[str, str]
 _NOT_YET = ("tags", "properties", "stage", "description", "feed", "offset", "version")
+_AZURES_OWN = "core.windows.net"
+"""Scripts put it behind the account's name without asking the cloud for its own."""
 _OF_VERSIONS: Mapping[str, object] = {"description": "", "tags": {}, "properties": {}}
 _ORDERS = {"createdtime desc": False, "createdtime asc": True, "createdtime": True}
 
@@ -148,10 +150,11 @@ class AssetRoutes:
     def _place_of(self, uri: object) -> Place | None:
         if not isinstance(uri, str):
             return None
-        prefix = f"{self.links.address}/{BLOBS}/"
-        if uri.startswith(prefix):
-            container, _, path = urlparse(uri).path.removeprefix(f"/{BLOBS}/").partition("/")
-            return Place(container, path)
+        for account in (BLOBS, f"{ACCOUNT}.blob.{_AZURES_OWN}"):
+            if uri.startswith(f"{self.links.address}/{account}/"):
+                path = urlparse(uri).path.removeprefix(f"/{account}/")
+                container, _, path = path.partition("/")
+                return Place(container, path)
         return place_of(self.world, uri)
 
     def _gets(self, kind: _Kind) -> Handler:

@@ -144,6 +144,13 @@ class Session:
         """What `verdazul configure` keeps."""
         return self.settings.home / "cli.json"
 
+    def default(self, name: str) -> str:
+        """What stands for `group`, `workspace` or `location` where a command names none."""
+        variable = os.environ.get(f"AZURE_DEFAULTS_{name.upper()}")
+        if variable and not self.is_home_named:
+            return variable
+        return stored_defaults(self.defaults_file).get(name, "")
+
     def _refuse_other_workspace(self, arguments: Arguments) -> None:
         if not hasattr(arguments, "resource_group"):
             return

@@ -66,9 +66,11 @@ async def register_stored(
     if known and known.digest and json.loads(known.body).get(uri) == properties.get(uri):
         digest = known.digest
     else:
-        digest = await world.artifacts.adopt(await world.blobs.gather(place, under_its_name=True))
-        name = PurePosixPath(place.path).name
-        await world.blobs.share(place, f"{world.artifacts.path(digest)}/{name}")
+        is_named = key.kind == "models"  # as scripts expect it; code lies at the top
+        staged = await world.blobs.gather(place, under_its_name=is_named)
+        digest = await world.artifacts.adopt(staged)
+        name = f"/{PurePosixPath(place.path).name}" if is_named else ""
+        await world.blobs.share(place, f"{world.artifacts.path(digest)}{name}")
     return await _register(world, _asset_of(world, key, properties, digest=digest), known)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from verdazul.cli import account, ad, configure, grammar, login, main, monitor, role
-from verdazul.cli.az import extension, group, shim, version
+from verdazul.cli.az import extension, group, shim, storage, version
 from verdazul.model.errors import UserError
 
 _DESCRIPTION = """Verdazul, under the name that scripts written for Azure call.
@@ -60,6 +60,7 @@ def parser() -> grammar.Parser:
     role.register(groups)
     monitor.register(groups)
     configure.register(groups)
+    storage.register(groups)
     return root
 
 

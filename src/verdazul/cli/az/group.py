@@ -22,7 +22,14 @@ def register(groups: grammar.Subparsers[Any]) -> None:
     )
     making.add_argument("-l", "--location", metavar="REGION", help="its region")
     grammar.not_yet(making, "--tags", why="a home's group has no tags", takes=-1)
-    _declare(commands, "show", show, "Show the group.", example="az group show -n local")
+    _declare(
+        commands,
+        "show",
+        show,
+        "Show the group, or the one of `az configure --defaults`.",
+        example="az group show -n local",
+        is_needed=False,
+    )
     _declare(commands, "exists", exists, "Print true or false.", example="az group exists -n local")
     grammar.add_command(
         commands, "list", list_all, summary="List the groups.", examples=("az group list",)
@@ -50,7 +57,14 @@ def create(session: Session, arguments: Arguments) -> None:
 
 def show(session: Session, arguments: Arguments) -> None:
     """Show it."""
-    _check(session, arguments.name)
+    name = arguments.name or session.default("group")
+    if not name:
+        raise grammar.Misread(
+            "the following arguments are required: --name/--resource-group",
+            code="InvalidArguments",
+            fix="name it, or `az configure --defaults group=NAME`",
+        )
+    _check(session, name)
     render.show(_group(session), session.how)
 
 
@@ -99,10 +113,22 @@ def _group(session: Session) -> dict[str, Any]:
 
 
 def _declare(
-    commands: grammar.Subparsers[Any], name: str, run: Any, summary: str, *, example: str
+    commands: grammar.Subparsers[Any],
+    name: str,
+    run: Any,
+    summary: str,
+    *,
+    example: str,
+    is_needed: bool = True,
 ) -> Any:
     parser = grammar.add_command(commands, name, run, summary=summary, examples=(example,))
     parser.add_argument(
-        "-n", "-g", "--name", "--resource-group", required=True, metavar="NAME", help="(required)"
+        "-n",
+        "-g",
+        "--name",
+        "--resource-group",
+        required=is_needed,
+        metavar="NAME",
+        help="(required)" if is_needed else "its name",
     )
     return parser
