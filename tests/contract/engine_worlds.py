@@ -128,11 +128,12 @@ def real_world() -> Iterator[World]:
     """Skips where there is none."""
     if not shutil.which("busybox"):
         pytest.skip("no busybox to make images of (apt: busybox-static)")
-    with Engine.at(os.environ.get("VERDAZUL_TEST_DOCKER_HOST", _USUAL)) as engine:
-        try:
-            engine.version()
-        except DockerEngineNotAvailable as error:
-            pytest.skip(f"no container engine on this machine: {error}")
+    try:
+        engine = Engine.at(os.environ.get("VERDAZUL_TEST_DOCKER_HOST", _USUAL))
+        engine.version()
+    except DockerEngineNotAvailable as error:
+        pytest.skip(f"no container engine on this machine: {error.problem.message}")
+    with engine:
         yield RealWorld(engine)
         for container in engine.containers(["contract"]):
             engine.remove(container.id)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.system import CONDA, VERDAZUL, Outcome
+from tests.e2e.system import CONDA, Outcome
+from verdazul.cli.main import main
 from verdazul.engine.ending import stop_engine
 
 pytestmark = pytest.mark.e2e
@@ -53,17 +56,16 @@ class Desk:
         return {**kept, **home, "HOME": str(self.folder)}
 
     def run(self, *words: str, code: int = 0, **variables: str) -> Outcome:
-        done = subprocess.run(
-            [VERDAZUL, *words],
-            cwd=self.folder,
-            env={**self.environ, **variables},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == code, (words, done.stdout, done.stderr)
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        """Run the command in this process: starting Python would take most of the time."""
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.chdir(self.folder)
+            patch.delenv("DOCKER_HOST", raising=False)
+            for name, value in {**self.environ, **variables}.items():
+                patch.setenv(name, value)
+            got = main(list(words))
+        assert got == code, (words, out.getvalue(), err.getvalue())
+        return Outcome(got, out.getvalue(), err.getvalue())
 
     def deployment(self, name: str, *, endpoint: str = "credit", extra: str = "") -> str:
         script = "broken" if name == "broken" else "score"

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -63,10 +64,12 @@ class Engine:
 
     @classmethod
     def at(cls, host: str) -> Self:
-        """Open the way to DOCKER_HOST's value. Raises UserError for a kind that is not spoken."""
+        """Open the way to DOCKER_HOST's value. Raises DockerEngineNotAvailable."""
         kind, _, place = host.partition("://")
         timeout = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
         if kind == "unix" and place:
+            if not Path(place).is_socket():
+                raise _silent(host, "there is no socket")
             transport = httpx.HTTPTransport(uds=place)
             return cls(
                 httpx.Client(transport=transport, base_url="http://d", timeout=timeout), host
@@ -236,10 +239,14 @@ def _answering(host: str) -> Iterator[None]:
     try:
         yield
     except httpx.HTTPError as error:
-        raise DockerEngineNotAvailable(
-            f"no container engine answers at {host}: {error or type(error).__name__}",
-            fix="start it, or unset DOCKER_HOST: without one, processes are used",
-        ) from error
+        raise _silent(host, str(error) or type(error).__name__) from error
+
+
+def _silent(host: str, why: str) -> DockerEngineNotAvailable:
+    return DockerEngineNotAvailable(
+        f"no container engine answers at {host}: {why}",
+        fix="start it, or unset DOCKER_HOST: without one, processes are used",
+    )
 
 
 def _told(lines: Iterable[str]) -> Iterator[str]:
