@@ -32,7 +32,7 @@ from control_api import WORKSPACE, control, ended
 from harness import OUT_OF_REACH, Bench, load, table
 
 SERVER = Path(__file__).with_name("instant_machine.py")
-AT_ONCE = 100
+AT_ONCE = 250
 PATIENCE_SECONDS = 0.3  # between two looks at an operation, where many are under way
 LOOK_SECONDS = 0.002
 LAST_READY_SECONDS = 120

@@ -240,6 +240,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_declared(
     tell(story)
 
 
+@pytest.mark.azure(83)
 def test_an_endpoint_takes_twenty_deployments(tell: Tell) -> None:
     async def story(door: Door) -> None:
         await door.endpoint()

@@ -460,3 +460,20 @@ def test_the_answer_to_a_put_says_in_its_body_too_where_to_wait(tell: Tell) -> N
         assert (await door.ask("PUT", "onlineEndpoints/credit", made.json())).status_code == 200
 
     tell(story)
+
+
+@pytest.mark.azure(83)
+def test_a_hundred_endpoints_are_the_limit_and_what_raises_it_is_said(tell: Tell) -> None:
+    async def story(door: Door) -> None:
+        for number in range(100):
+            answer = await door.ask("PUT", f"onlineEndpoints/credit-{number}", endpoint_body())
+            assert answer.status_code == 201
+
+        answer = await door.ask("PUT", "onlineEndpoints/one-more", endpoint_body())
+        again = await door.ask("PUT", "onlineEndpoints/credit-99", endpoint_body())
+
+        assert problem(answer)[:2] == (400, "OutOfQuota")
+        assert "VERDAZUL_ENDPOINTS" in answer.text
+        assert again.status_code != 400
+
+    tell(story)

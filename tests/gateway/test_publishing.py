@@ -12,6 +12,7 @@ import pytest
 
 from tests.gateway.gateway_upstream import eventually, read_chunk
 from tests.gateway.gateway_world import BEARER, KEY, World, deployment, files_below, route, run
+from verdazul.core.route import Route
 from verdazul.model.errors import Fatal, Retryable
 
 pytestmark = pytest.mark.e2e
@@ -58,6 +59,41 @@ def test_fifty_flips_under_load_lose_nothing(tmp_path: Path) -> None:
         assert set(load.told) == {"200 blue", "200 green"}, load.told
 
     run(test())
+
+
+def test_traffic_changes_without_routes_or_clusters_being_written(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with World.open(tmp_path) as world:
+            blue, green = await world.upstream("blue"), await world.upstream("green")
+
+            def split(percent: int) -> Route:
+                return route(
+                    deployment("blue", blue.address, weight=percent),
+                    deployment("green", green.address, weight=100 - percent),
+                )
+
+            await world.plane.publish("credit", split(100))
+            before = written(tmp_path)
+            await world.plane.publish("credit", split(0))
+            after = written(tmp_path)
+            told = {(await world.ask("/name")).body for _ in range(20)}
+            assert world.plane.pid
+            os.kill(world.plane.pid, signal.SIGKILL)
+            await world.plane.publish("other", route(endpoint="other"))  # once it is back
+            told_again = {(await world.ask("/name")).body for _ in range(20)}
+
+        assert {kind for kind in after if after[kind] != before[kind]} == {"rtds"}
+        assert told == told_again == {b"green"}
+
+    run(test())
+
+
+def written(home: Path) -> dict[str, int]:
+    """Each file is a new one when it was written."""
+    return {
+        kind: (home / "gateway" / kind / f"{kind}.json").stat().st_ino
+        for kind in ("cds", "rds", "rtds")
+    }
 
 
 def test_instances_and_deployments_come_and_go_under_load_without_loss(tmp_path: Path) -> None:
