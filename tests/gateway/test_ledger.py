@@ -160,6 +160,16 @@ def test_a_change_is_three_rows_however_many_endpoints_there_are(
         assert ledger.rows_written - before == 3  # noted, acknowledged, struck off
 
 
+def test_what_is_tried_for_ever_is_noted_once(tmp_path: Path) -> None:
+    make_folders(tmp_path)
+    with opened(tmp_path / "gateway" / "routes.db") as ledger:
+        for name in ("x", "y", "x", "y", "x"):
+            ledger.begin({"a": route("a", name), "b": None})
+
+        assert ledger.rows_written == 3
+        assert ledger.routed("a") == {"x", "y"}
+
+
 def test_what_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
     make_folders(tmp_path)
     with opened(tmp_path / "gateway" / "routes.db") as ledger:

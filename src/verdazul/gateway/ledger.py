@@ -44,7 +44,7 @@ class Ledger:
     def __init__(self, path: Path | None = None) -> None:
         """Raise Fatal (GatewayRecordUnreadable)."""
         self._acknowledged: dict[str, Route] = {}
-        self._unsettled: list[Route] = []
+        self._unsettled: set[Route] = set()
         self._database = _open(path) if path else None
         if path and self._database:
             try:
@@ -90,10 +90,14 @@ class Ledger:
         )
 
     def begin(self, changed: Changed) -> None:
-        """Note that these may come into force from now on (None: nothing new may)."""
-        noted = [route or Route(endpoint, (), ()) for endpoint, route in changed.items()]
+        """Note that these may come into force from now on (None: nothing new may).
+
+        What is noted already is not noted again: a silent gateway is tried for ever.
+        """
+        routes = (route or Route(endpoint, (), ()) for endpoint, route in changed.items())
+        noted = set(routes) - self._unsettled
         self._write([("INSERT INTO unsettled VALUES (?)", (_text(route),)) for route in noted])
-        self._unsettled += noted
+        self._unsettled |= noted
 
     def settle(self, changed: Changed) -> None:
         """The gateway acknowledged these routes and all other endpoints' acknowledged ones."""
@@ -109,7 +113,7 @@ class Ledger:
         self._acknowledged |= there
         for name in gone:
             self._acknowledged.pop(name, None)
-        self._unsettled = []
+        self._unsettled = set()
 
     def restore(self) -> None:
         """The gateway serves exactly what was acknowledged."""
@@ -135,7 +139,7 @@ class Ledger:
         rows = database.execute("SELECT endpoint, route FROM acknowledged").fetchall()
         self._acknowledged = {name: _route(json.loads(text)) for name, text in rows}
         rows = database.execute("SELECT route FROM unsettled").fetchall()
-        self._unsettled = [_route(json.loads(text)) for (text,) in rows]
+        self._unsettled = {_route(json.loads(text)) for (text,) in rows}
 
     def _take_over(self, older: Path) -> None:
         """Homes from before had one file for all."""
