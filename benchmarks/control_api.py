@@ -43,9 +43,7 @@ async def put_traffic(
     await ended(client, await client.put(path, content=json.dumps(body)))
 
 
-async def ended(
-    client: httpx.AsyncClient, answer: httpx.Response, *, look_seconds: float = LOOK_SECONDS
-) -> None:
+async def ended(client: httpx.AsyncClient, answer: httpx.Response) -> None:
     """Wait for the operation that `answer` began; anything but success ends the benchmark."""
     answer.raise_for_status()
     while True:
@@ -53,4 +51,4 @@ async def ended(
         if operation["status"] != "InProgress":
             assert operation["status"] == "Succeeded", operation
             return
-        await asyncio.sleep(look_seconds)
+        await asyncio.sleep(LOOK_SECONDS)

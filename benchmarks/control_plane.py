@@ -16,13 +16,14 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,6 @@ from control_api import WORKSPACE, control, ended
 from harness import OUT_OF_REACH, Bench, load, table
 
 SERVER = Path(__file__).with_name("instant_machine.py")
-AT_ONCE = 250
-PATIENCE_SECONDS = 0.3  # between two looks at an operation, where many are under way
 LOOK_SECONDS = 0.002
 LAST_READY_SECONDS = 120
 REST_SECONDS = 12
@@ -119,50 +118,57 @@ async def plane() -> AsyncIterator[Plane]:
 
 
 async def declare_all(it: Plane, client: httpx.AsyncClient, size: int) -> float:
-    """Endpoints with two deployments each; returns the seconds until all serve."""
-    bodies = await first_endpoint(it, client)
-    numbers = iter(range(1, size))
+    """Endpoints with two deployments each; returns the seconds until all serve.
+
+    The first is declared as people do; the others are copies of its rows, found at the next start.
+    """
+    await first_endpoint(it, client)
+    opens = {"Authorization": f"Bearer {it.it.target(name_of(0)).key}"}
+    it.end(signal.SIGUSR1)
+    copy_first(it.it.home, range(1, size))
     began = time.monotonic()
-    async with asyncio.TaskGroup() as group:
-        for _ in range(AT_ONCE):
-            group.create_task(_declare_some(client, numbers, bodies))
+    await it.start()
+    for number in range(size):
+        place = f"/api/v1/endpoint/{name_of(number)}/score"
+        while not (await client.post(place, headers=opens, json={})).is_success:
+            await asyncio.sleep(LOOK_SECONDS)
     return time.monotonic() - began
 
 
-async def _declare_some(
-    client: httpx.AsyncClient, numbers: Iterator[int], bodies: dict[str, Any]
-) -> None:
-    for number in numbers:
-        await declare(client, name_of(number), bodies, look_seconds=PATIENCE_SECONDS)
+def copy_first(home: Path, numbers: Iterable[int]) -> None:
+    """The first endpoint's rows, and what its machine keeps of its instances, under other names."""
+    names = [name_of(number) for number in numbers]
+    instances = home / "instant-instances.jsonl"
+    lines = instances.read_text()
+    instances.write_text(lines + "".join(lines.replace(name_of(0), name) for name in names))
+    with closing(sqlite3.connect(home / "verdazul.db")) as database, database:
+        for table in ("endpoints", "deployments"):
+            rows = database.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - of ours
+            marks = ", ".join("?" * len(rows[0]))
+            copies = [[_renamed(value, name) for value in row] for name in names for row in rows]
+            database.executemany(f"INSERT INTO {table} VALUES ({marks})", copies)  # noqa: S608
 
 
-async def first_endpoint(it: Plane, client: httpx.AsyncClient) -> dict[str, Any]:
-    """By the command line, with files; the others are declared with what came of it."""
+def _renamed(value: Any, name: str) -> Any:
+    return value.replace(name_of(0), name) if isinstance(value, str) else value
+
+
+async def first_endpoint(it: Plane, client: httpx.AsyncClient) -> None:
+    """By the command line, with files."""
     it.it.verdazul("online-endpoint", "create", "-n", name_of(0), "--auth-mode", "key")
     for color in ("blue", "green"):
         it.it.deploy(name_of(0), color)
     path = f"{WORKSPACE}/onlineEndpoints/{name_of(0)}"
     await put(client, path, {"authMode": "Key", "traffic": {"blue": 90, "green": 10}})
-    found = [(await client.get(f"{path}/deployments/{c}")).json() for c in ("blue", "green")]
-    return {one["name"]: one for one in found}
 
 
-async def declare(
-    client: httpx.AsyncClient,
-    name: str,
-    bodies: dict[str, Any],
-    *,
-    look_seconds: float = LOOK_SECONDS,
-) -> None:
+async def declare(client: httpx.AsyncClient, name: str, bodies: dict[str, Any]) -> None:
     """One endpoint like the first."""
     path = f"{WORKSPACE}/onlineEndpoints/{name}"
-    wanted = {path: {"location": "local", "properties": {"authMode": "Key"}}}
-    wanted |= {f"{path}/deployments/{color}": body for color, body in bodies.items()}
-    for place, body in wanted.items():
-        await ended(client, await client.put(place, json=body), look_seconds=look_seconds)
-    traffic = {"authMode": "Key", "traffic": {"blue": 90, "green": 10}}
-    body = {"location": "local", "properties": traffic}
-    await ended(client, await client.put(path, json=body), look_seconds=look_seconds)
+    await put(client, path, {"authMode": "Key"})
+    for color, body in bodies.items():
+        await ended(client, await client.put(f"{path}/deployments/{color}", json=body))
+    await put(client, path, {"authMode": "Key", "traffic": {"blue": 90, "green": 10}})
 
 
 async def put(client: httpx.AsyncClient, path: str, properties: dict[str, Any]) -> None:
@@ -232,7 +238,7 @@ async def measure(size: int, rounds: int) -> dict[str, float]:
     """All figures of one size."""
     say(f"{size} endpoints with two deployments each")
     async with plane() as it, control(it.it) as client:
-        figures = {"declare all, s": await declare_all(it, client, size)}
+        figures = {"first start, until all serve, s": await declare_all(it, client, size)}
         say("changes")
         await changes(it, client, size, rounds)
         for what, row in ROWS.items():
