@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ def run(raw):
     answer = {"stopped": "here"}
     return answer
 """
+_LONGEST_SECONDS = 120
 BREAK_AT = 6  # `return answer`
 
 
@@ -37,6 +39,8 @@ class Adapter:
             stderr=subprocess.DEVNULL,
         )
         self._asked = 0
+        self._longest = threading.Timer(_LONGEST_SECONDS, self.process.kill)  # no read hangs
+        self._longest.start()
 
     def ask(self, command: str, **arguments: Any) -> None:
         self._asked += 1
@@ -52,6 +56,11 @@ class Adapter:
             said = self._read()
             if said["type"] == kind and said.get("event", said.get("command")) == name:
                 return said
+
+    def end(self) -> None:
+        self._longest.cancel()
+        self.process.kill()
+        self.process.communicate()
 
     def _read(self) -> dict[str, Any]:
         assert self.process.stdout
@@ -120,5 +129,4 @@ def test_a_breakpoint_in_the_scoring_script_holds(desk: Desk, files: Path) -> No
 
     answer, _ = calling.communicate(timeout=60)
     assert json.loads(answer) == {"stopped": "here"}
-    adapter.process.kill()
-    adapter.process.communicate()
+    adapter.end()
