@@ -55,6 +55,7 @@ SENT_TO = {
     "AddPassword": ("POST", "/v1.0/servicePrincipals/{program}/addPassword"),
     "RemovePassword": ("POST", "/v1.0/servicePrincipals/{program}/removePassword"),
     "RoleAssignmentBody": ("PUT", f"providers/Microsoft.Authorization/roleAssignments/{GUID}"),
+    "RoleDefinitionBody": ("PUT", f"providers/Microsoft.Authorization/roleDefinitions/{GUID}"),
 }
 DEEP = object()
 HOSTILE = [
@@ -189,6 +190,7 @@ async def declared(door: Door) -> list[object]:
         await store.role_assignments(),
         await store.items("connections"),
         await store.items("locks"),
+        await store.items("roleDefinitions"),
         await store.items("users"),
     ]
 

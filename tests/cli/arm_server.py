@@ -43,6 +43,11 @@ MADE: dict[str, Any] = {
     "refreshAfterTimeUtc": 100,
     "tokenType": "Bearer",
 }
+DEFINITIONS = "providers/Microsoft.Authorization/roleDefinitions"
+FIXED = {
+    PREFIX: WORKSPACE,
+    f"{PREFIX.partition('/resourceGroups/')[0]}/{DEFINITIONS}": {"value": []},
+}
 ROLES = "providers/Microsoft.Authorization/roleAssignments"
 SIGNATURE = "sig=upload-secret-cc33"
 
@@ -136,8 +141,8 @@ class Api:
             return Reply(200, {"access_token": "owner-token-ff66", "expires_on": "300"})
         if seen.path.startswith("/operations/"):
             return self._look(seen.path)
-        if seen.path == PREFIX:
-            return Reply(200, WORKSPACE)
+        if seen.path in FIXED:
+            return Reply(200, FIXED[seen.path])
         if not seen.path.startswith(PREFIX + "/"):
             return refuse(404, "ResourceNotFound", f"there is nothing at {seen.path}")
         return self._resource(seen)

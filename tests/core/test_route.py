@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.records import deployment, endpoint, instance, role_assignment
+from tests.core.records import deployment, endpoint, instance
 
 from verdazul.core.instance import Instance, Phase
 from verdazul.core.limits import Limits
@@ -197,9 +197,9 @@ def test_instances_of_any_revision_serve() -> None:
 @pytest.mark.parametrize("mode", list(AuthMode))
 def test_one_kind_of_credential_opens_it_and_no_other(mode: AuthMode) -> None:
     owner = endpoint("Credit", auth_mode=mode.value, uid="uid-7")
-    allowed = role_assignment(endpoint="credit", principal="alice")
+    callers = Identities((HOME_OWNER, "alice"), ())
 
-    found = route(owner, (), (), [allowed])
+    found = route(owner, (), (), callers)
 
     assert found is not None
     assert found.key_digests == (owner.key_digests if mode is AuthMode.KEY else ())
@@ -208,7 +208,7 @@ def test_one_kind_of_credential_opens_it_and_no_other(mode: AuthMode) -> None:
         == {
             AuthMode.KEY: None,
             AuthMode.AML_TOKEN: OwnTokens(audience_of("uid-7")),
-            AuthMode.AAD_TOKEN: Identities((HOME_OWNER, "alice"), ()),
+            AuthMode.AAD_TOKEN: callers,
         }[mode]
     )
 

@@ -19,7 +19,6 @@ from verdazul.control.world import World
 from verdazul.core.access import PrincipalType, RoleAssignment
 from verdazul.model.errors import UserError
 from verdazul.model.principals import read_assignment_id, read_principal
-from verdazul.model.roles import find_role
 from verdazul.model.show import shown
 
 Values = Mapping[str, str]
@@ -135,7 +134,7 @@ def _grant(id_: str, endpoint: str, body: Mapping[str, Any]) -> Grant:
     return Grant(
         id_,
         endpoint,
-        find_role(asked if isinstance(asked, str) else shown(asked)).id,
+        asked if isinstance(asked, str) else shown(asked),
         read_principal(properties.get("principalId")),
         _TYPES[str(kind).lower()],
     )

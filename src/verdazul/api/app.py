@@ -44,6 +44,7 @@ from verdazul.api.issuer import IssuerRoutes
 from verdazul.api.locks import LOCKS, LockRoutes
 from verdazul.api.openapi.document import document
 from verdazul.api.resources import operation_resource, workspace_resource
+from verdazul.api.roles import RoleRoutes
 from verdazul.api.unread import Body
 from verdazul.control.locks import refuse_locked
 from verdazul.control.world import World
@@ -88,6 +89,7 @@ class Api:
             *AssetRoutes(world, links).rules(),
             *DatastoreRoutes(world, links).rules(),
             *AccessRoutes(world, links).rules(),
+            *RoleRoutes(world, links).rules(),
             *ConnectionRoutes(world, links).rules(),
             *LockRoutes(world, links).rules(),
         ]
@@ -98,6 +100,7 @@ class Api:
             *CapacityRoutes(world, links).rules(),
             *self._activity.rules(),
             *DirectoryRoutes(world).rules(),
+            *RoleRoutes(world, links).root_rules(),
             *(self._in_workspace(rule) for rule in below),
         ]
         self._public = [

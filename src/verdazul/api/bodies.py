@@ -98,6 +98,29 @@ ROLE_ASSIGNMENT = _resource(
     "roleDefinitionId",
     "principalId",
 )
+_ACTIONS = nullable({"type": "array", "items": TEXT})
+ROLE_DEFINITION = _resource(
+    _object(
+        roleName={"type": "string", "minLength": 1},
+        description=nullable(TEXT),
+        assignableScopes={"type": "array", "items": TEXT, "minItems": 1},
+        permissions={
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 1,
+            "items": _object(
+                actions={"type": "array", "items": TEXT, "minItems": 1},
+                notActions=_ACTIONS,
+                dataActions=nullable({"type": "array", "maxItems": 0}),
+                notDataActions=nullable({"type": "array", "maxItems": 0}),
+            ),
+        },
+        **dict.fromkeys(("type", "createdOn", "updatedOn", "createdBy", "updatedBy"), _WRITTEN),
+    ),
+    "roleName",
+    "permissions",
+    "assignableScopes",
+)
 _PASSWORD_PROFILE = _object(
     password={"type": "string", "minLength": 1},
     forceChangePasswordNextSignIn=nullable({"type": "boolean", "enum": [False]}),

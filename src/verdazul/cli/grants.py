@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from verdazul.cli.session import Session, Work
 from verdazul.model.errors import Conflict, UserError
 
+if TYPE_CHECKING:
+    from verdazul.model.roles import Role
+
 _DEFINITION = "/providers/Microsoft.Authorization/roleDefinitions/"
 
 
-def definition_of(session: Session, role: str) -> str:
+def definition_of(session: Session, work: Work, role: str) -> str:
     """The ARM id of a role, by its name or id. Raises UserError for an unknown one."""
     from verdazul.model.roles import find_role
 
-    return f"/subscriptions/{session.settings.subscription}{_DEFINITION}{find_role(role).id}"
+    found = find_role(role, roles_for(work, role))
+    return f"/subscriptions/{session.settings.subscription}{_DEFINITION}{found.id}"
+
+
+def roles_for(work: Work, *texts: str) -> Mapping[str, Role]:
+    """The roles among which these are found: Azure's, and the server's own if it takes them."""
+    from verdazul.model.role_definitions import role_of
+    from verdazul.model.roles import BUILT_IN, role_named
+
+    if all(role_named(text, BUILT_IN) for text in texts):
+        return BUILT_IN
+    known = (role_of(body) for body in work.workspace.role_definitions().list())
+    return {**BUILT_IN, **{role.id: role for role in known}}
 
 
 def give(session: Session, work: Work, endpoint: str, role: str, program: str) -> None:
     """A role to a service principal of this home; one that it has already stays."""
     properties = {
-        "roleDefinitionId": definition_of(session, role),
+        "roleDefinitionId": definition_of(session, work, role),
         "principalId": program,
         "principalType": "ServicePrincipal",
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from verdazul.cli import grammar, grants, render
+from verdazul.cli import grammar, grants, render, role_definition
 from verdazul.cli.grammar import Arguments
-from verdazul.cli.session import Session
+from verdazul.cli.session import Session, Work
 from verdazul.model.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _TYPES = ("User", "Group", "ServicePrincipal")
 def register(nouns: grammar.Subparsers[Any]) -> None:
     """Declare the noun and its commands."""
     roles = grammar.add_noun(nouns, "role", "Say who may do what.")
+    role_definition.register(roles)
     commands = grammar.add_noun(roles, "assignment", "Give roles to identities, and take them.")
     _declare_create(commands)
     _declare_list(commands)
@@ -33,10 +34,10 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
 
 def create(session: Session, arguments: Arguments) -> None:
     """Give a role."""
-    definition = grants.definition_of(session, arguments.role)
     endpoint, asked = _endpoint(session, arguments), _principal(arguments)
     name = arguments.assignment_name or str(uuid.uuid4())
     with session.work() as work:
+        definition = grants.definition_of(session, work, arguments.role)
         principal, kind = asked, arguments.principal_type
         if arguments.assignee:
             principal, kind = grants.resolved(work, asked, kind)
@@ -46,14 +47,15 @@ def create(session: Session, arguments: Arguments) -> None:
             "principalType": kind,
         }
         made = work.workspace.role_assignment(endpoint, name).put({"properties": properties}).body
-    render.show(_entity(made), session.how, columns=_COLUMNS)
+        (given,) = _entities(work, [made])
+    render.show(given, session.how, columns=_COLUMNS)
 
 
 def list_all(session: Session, arguments: Arguments) -> None:
     """Show who has which role at a place; with --all, also at each endpoint below it."""
     endpoint = _endpoint(session, arguments)
     with session.work() as work:
-        found = _found(work.workspace, endpoint, arguments, at_scope=not arguments.all)
+        found = _found(work, endpoint, arguments, at_scope=not arguments.all)
     if not (arguments.include_inherited or arguments.all):
         place = _scope(session, endpoint)
         found = [one for one in found if one["scope"].lower() == place]
@@ -64,9 +66,7 @@ def delete(session: Session, arguments: Arguments) -> None:
     """Take roles away, by their ids or by who has them at a place."""
     _refuse_everything(arguments)
     with session.work() as work:
-        chosen = _by_ids(session, work.workspace, arguments) or _at_place(
-            session, work.workspace, arguments
-        )
+        chosen = _by_ids(session, work.workspace, arguments) or _at_place(session, work, arguments)
         for assignment in chosen:
             assignment.delete()
     taken = "1 role assignment is" if len(chosen) == 1 else f"{len(chosen)} role assignments are"
@@ -83,24 +83,26 @@ def _by_ids(session: Session, workspace: Workspace, arguments: Arguments) -> lis
     ]
 
 
-def _at_place(session: Session, workspace: Workspace, arguments: Arguments) -> list[Resource]:
+def _at_place(session: Session, work: Work, arguments: Arguments) -> list[Resource]:
     endpoint = _endpoint(session, arguments)
     if arguments.ids:
         return []
     place = _scope(session, endpoint)
-    found = _found(workspace, endpoint, arguments, at_scope=True)
+    found = _found(work, endpoint, arguments, at_scope=True)
     here = [one for one in found if one["scope"].lower() == place]
-    return [workspace.role_assignment(endpoint, one["name"]) for one in here]
+    return [work.workspace.role_assignment(endpoint, one["name"]) for one in here]
 
 
 def _found(
-    workspace: Workspace, endpoint: str, arguments: Arguments, *, at_scope: bool
+    work: Work, endpoint: str, arguments: Arguments, *, at_scope: bool
 ) -> list[dict[str, Any]]:
     from verdazul.model.roles import find_role
 
+    role = None
+    if arguments.role:
+        role = find_role(arguments.role, grants.roles_for(work, arguments.role)).name
     query = {"$filter": "atScope()"} if at_scope else {}
-    every = [_entity(body) for body in workspace.role_assignments(endpoint).list(**query)]
-    role = find_role(arguments.role).name if arguments.role else None
+    every = _entities(work, list(work.workspace.role_assignments(endpoint).list(**query)))
     return [
         one
         for one in every
@@ -109,14 +111,19 @@ def _found(
     ]
 
 
-def _entity(body: dict[str, Any]) -> dict[str, Any]:
-    """Flat, as az prints it."""
-    from verdazul.model.roles import find_role
+def _entities(work: Work, bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Flat, as az prints them."""
+    from verdazul.model.roles import role_named
 
-    properties = body["properties"]
-    role = find_role(properties["roleDefinitionId"])
-    named = {"id": body["id"], "name": body["name"], "type": body["type"]}
-    return {**named, **properties, "roleDefinitionName": role.name}
+    found = []
+    roles = grants.roles_for(work, *(body["properties"]["roleDefinitionId"] for body in bodies))
+    for body in bodies:
+        named = {"id": body["id"], "name": body["name"], "type": body["type"]}
+        properties = body["properties"]
+        role = role_named(properties["roleDefinitionId"], roles)
+        told = role.name if role else properties["roleDefinitionId"].rpartition("/")[2]
+        found.append({**named, **properties, "roleDefinitionName": told})
+    return found
 
 
 def _principal(arguments: Arguments) -> str:

@@ -17,6 +17,7 @@ from verdazul.model.errors import NotFound, UserError
 _PATH_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
+_DEFINITIONS = "providers/Microsoft.Authorization/roleDefinitions"
 _ROLES = ("providers", "Microsoft.Authorization", "roleAssignments")
 
 
@@ -111,15 +112,23 @@ class Workspace:
 
     def capacity(self, location: str, kind: str) -> Resource:
         """Name what a region has: usages, vmSizes."""
-        above = self.prefix.partition("/resourceGroups/")[0]
         provider = "providers/Microsoft.MachineLearningServices"
-        return Resource(self.connection, f"{above}/{provider}/locations/{location}/{kind}")
+        return Resource(
+            self.connection, f"{self._subscription()}/{provider}/locations/{location}/{kind}"
+        )
 
     def activity(self) -> Resource:
         """Name the activity log of the subscription."""
-        above = self.prefix.partition("/resourceGroups/")[0]
         log = "providers/Microsoft.Insights/eventtypes/management/values"
-        return Resource(self.connection, f"{above}/{log}")
+        return Resource(self.connection, f"{self._subscription()}/{log}")
+
+    def role_definitions(self) -> Resource:
+        """Name all roles that can be given; the subscription has them."""
+        return Resource(self.connection, f"{self._subscription()}/{_DEFINITIONS}")
+
+    def role_definition(self, id_: str) -> Resource:
+        """Name one of them, by its GUID."""
+        return Resource(self.connection, f"{self._subscription()}/{_DEFINITIONS}/{id_}")
 
     def datastores(self) -> Resource:
         return self._at("datastores")
@@ -138,6 +147,9 @@ class Workspace:
     def role_assignment(self, endpoint: str, name: str) -> Resource:
         """Name one of them."""
         return self._at(*_place(endpoint), *_ROLES, name)
+
+    def _subscription(self) -> str:
+        return self.prefix.partition("/resourceGroups/")[0]
 
     def _at(self, *segments: str) -> Resource:
         for segment in segments:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from verdazul.control.endpoints import existing_endpoint, refuse_deleting
+from verdazul.control.roles import known_roles
+from verdazul.control.waking import ROLES_TURN, wake_by_role
 from verdazul.control.world import World
 from verdazul.core.access import PrincipalType, RoleAssignment
 from verdazul.core.changes import Change, ForgetRoleAssignment, PutRoleAssignment
-from verdazul.model.endpoint import AuthMode
 from verdazul.model.errors import Conflict, NotFound, UserError
 from verdazul.model.names import same_name
-
-_TURN = "role assignments"  # no endpoint is called so: names have no spaces
+from verdazul.model.roles import find_role
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What is asked for. `endpoint` "" is the workspace."""
+    """What is asked for. `endpoint` "" is the workspace; `role` is a role's name or any id."""
 
     id: str
     endpoint: str
@@ -32,12 +32,12 @@ async def give_role(world: World, grant: Grant) -> tuple[RoleAssignment, bool]:
     Raises Conflict (RoleAssignmentExists) when another assignment gives the same already,
     UserError (RoleAssignmentUpdateNotPermitted) when this one gave something else.
     """
-    async with world.turns.of(_TURN):
+    async with world.turns.of(ROLES_TURN):
         endpoint = await _endpoint(world, grant.endpoint)
         wanted = RoleAssignment(
             grant.id,
             endpoint,
-            grant.role,
+            find_role(grant.role, await known_roles(world)).id,
             grant.principal,
             grant.principal_type,
             world.clock.now(),
@@ -53,29 +53,29 @@ async def give_role(world: World, grant: Grant) -> tuple[RoleAssignment, bool]:
                 code="RoleAssignmentExists",
             )
         await world.store.commit(PutRoleAssignment(wanted))
-    await _wake(world, endpoint)
+    await wake_by_role(world, endpoint)
     return wanted, True
 
 
 async def take_role(world: World, endpoint: str, id_: str) -> RoleAssignment | None:
     """Take it away; None when it was not there."""
-    async with world.turns.of(_TURN):
+    async with world.turns.of(ROLES_TURN):
         known = await _find(world, endpoint, id_)
         if known is None:
             return None
         await world.store.commit(ForgetRoleAssignment(id_))
-    await _wake(world, known.endpoint)
+    await wake_by_role(world, known.endpoint)
     return known
 
 
 async def forget_principal(world: World, principal: str, *changes: Change) -> None:
     """An identity is no more: its roles go in the same commit as `changes`."""
-    async with world.turns.of(_TURN):
+    async with world.turns.of(ROLES_TURN):
         known = await world.store.role_assignments()
         taken = [one for one in known if one.principal == principal]
         await world.store.commit(*changes, *(ForgetRoleAssignment(one.id) for one in taken))
     for endpoint in {one.endpoint for one in taken}:
-        await _wake(world, endpoint)
+        await wake_by_role(world, endpoint)
 
 
 async def get_role(world: World, endpoint: str, id_: str) -> RoleAssignment:
@@ -123,14 +123,3 @@ def _unchanged(known: RoleAssignment, wanted: RoleAssignment) -> RoleAssignment:
             fix="delete it and create another one",
         )
     return known
-
-
-async def _wake(world: World, endpoint: str) -> None:
-    """The gateway lets people in by their roles."""
-    if endpoint:
-        concerned = [await world.store.endpoint(endpoint)]
-    else:
-        concerned = [one.record for one in await world.store.endpoints()]
-    for record in concerned:
-        if record and record.spec.auth_mode is AuthMode.AAD_TOKEN:
-            world.wake(record.name)

@@ -7,13 +7,13 @@ to them at the workspace, or at the endpoint that is meant.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 
+from verdazul.control.roles import known_roles
 from verdazul.control.world import World
 from verdazul.core.access import Permissions, permissions_of
 from verdazul.core.callers import Caller
 from verdazul.model.errors import Forbidden
-from verdazul.model.roles import BUILT_IN, Role
+from verdazul.model.roles import BUILT_IN
 from verdazul.model.show import inline
 
 
@@ -21,7 +21,8 @@ async def of_caller(world: World, caller: Caller, *, at: str | None = None) -> P
     """What it may do; `at` an endpoint ("": the workspace), None: anywhere."""
     if caller.is_owner:
         return Permissions(caller, (), {})
-    return permissions_of(caller, await world.store.role_assignments(at=at), BUILT_IN)
+    given = await world.store.role_assignments(at=at)
+    return permissions_of(caller, given, await known_roles(world) if given else {})
 
 
 def refused(permissions: Permissions, action: str, scope: str, endpoint: str) -> Forbidden:
@@ -29,7 +30,7 @@ def refused(permissions: Permissions, action: str, scope: str, endpoint: str) ->
 
     Callers choose their names and what they ask for: an owner may paste the command all the same.
     """
-    caller, roles = permissions.caller, _permitting(action, permissions.roles)
+    caller, roles = permissions.caller, _permitting(action)
     place = f" -e {shlex.quote(inline(endpoint))}" if endpoint else ""
     told = f'--role "{roles[0]}"{place}' if roles else "--role ROLE"
     others = f"; so would {', '.join(roles[1:])}" if roles[1:] else ""
@@ -43,7 +44,7 @@ def refused(permissions: Permissions, action: str, scope: str, endpoint: str) ->
     )
 
 
-def _permitting(action: str, roles: Mapping[str, Role]) -> list[str]:
-    """The narrowest first: Owner and Contributor permit nearly everything."""
-    fitting = [role for role in roles.values() if role.permits(action)]
+def _permitting(action: str) -> list[str]:
+    """Built-in ones, which are no secret; the narrowest first: Owner permits everything."""
+    fitting = [role for role in BUILT_IN.values() if role.permits(action)]
     return [role.name for role in sorted(fitting, key=lambda role: "*" in role.actions)]

@@ -13,8 +13,10 @@ from verdazul.control.endpoints import canceled
 from verdazul.control.loop import Gone, LookAgain
 from verdazul.control.pausing import hold_of
 from verdazul.control.perform import grace, perform
+from verdazul.control.roles import callers_of
 from verdazul.control.trust import are_issuers_acknowledged
 from verdazul.control.world import World, surroundings
+from verdazul.core.access import ONLY_OWNER
 from verdazul.core.changes import (
     AddEvent,
     Change,
@@ -120,10 +122,10 @@ async def _route(
     instances: tuple[Instance, ...],
 ) -> Route | None:
     is_by_role = endpoint.spec.auth_mode is AuthMode.AAD_TOKEN
-    assignments = await world.store.role_assignments(at=endpoint.name) if is_by_role else ()
+    callers = await callers_of(world, endpoint.name) if is_by_role else ONLY_OWNER
     declared, hold = (state.record for state in deployments), hold_of(world.settings)
     around = surroundings(world.settings)
-    return route(endpoint, declared, instances, assignments, hold=hold, around=around)
+    return route(endpoint, declared, instances, callers, hold=hold, around=around)
 
 
 def _deployment_names(seen: Seen) -> list[str]:

@@ -43,6 +43,9 @@ class RoleAssignment:
         return mine == theirs and same_name(self.endpoint, other.endpoint)
 
 
+ONLY_OWNER = Identities((HOME_OWNER,), ())
+
+
 def may_score(
     assignments: Iterable[RoleAssignment], endpoint: str, roles: Mapping[str, Role]
 ) -> Identities:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from verdazul.core.access import RoleAssignment, may_score
+from verdazul.core.access import ONLY_OWNER
 from verdazul.core.instance import Instance, Phase
 from verdazul.core.limits import (
     NO_LIMITS,
@@ -16,11 +16,10 @@ from verdazul.core.limits import (
     limits_of,
 )
 from verdazul.core.records import DeploymentRecord, EndpointRecord
-from verdazul.core.trust import Door, OwnTokens, audience_of
+from verdazul.core.trust import Door, Identities, OwnTokens, audience_of
 from verdazul.model.endpoint import AuthMode
 from verdazul.model.names import endpoint_host, same_name
 from verdazul.model.properties import CORS_ALLOW_ORIGINS, HTTP2, UPSTREAM_PROTOCOL
-from verdazul.model.roles import BUILT_IN
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +104,15 @@ def route(
     endpoint: EndpointRecord,
     deployments: Iterable[DeploymentRecord],
     instances: Iterable[Instance],
-    assignments: Iterable[RoleAssignment] = (),
+    callers: Identities = ONLY_OWNER,
     *,
     hold: Hold | None = None,
     around: Surroundings = ALONE,
 ) -> Route | None:
     """The route these declare and these instances allow; None for an endpoint that is going.
 
-    `hold` is how requests wait while it is paused.
+    `callers` may call it by their role (`auth_mode: aad_token`); `hold` is how requests wait while
+    it is paused.
 
     Only READY instances are routed to, whatever their revision: old ones serve until they drain.
     """
@@ -120,7 +120,7 @@ def route(
         return None
     seen = tuple(instances)
     ordered = sorted((d for d in deployments if not d.deleting), key=lambda d: d.name)
-    door = _door(endpoint, assignments)
+    door = _door(endpoint, callers)
     limits = limits_of(endpoint, around.limits)
     return Route(
         endpoint.name,
@@ -135,13 +135,13 @@ def route(
     )
 
 
-def _door(endpoint: EndpointRecord, assignments: Iterable[RoleAssignment]) -> Door | None:
+def _door(endpoint: EndpointRecord, callers: Identities) -> Door | None:
     mode = endpoint.spec.auth_mode
     if mode is AuthMode.KEY:
         return None
     if mode is AuthMode.AML_TOKEN:
         return OwnTokens(audience_of(endpoint.uid))
-    return may_score(assignments, endpoint.name, BUILT_IN)
+    return callers
 
 
 def _mirror(endpoint: EndpointRecord, deployments: Iterable[DeploymentRecord]) -> Mirror | None:

@@ -48,6 +48,7 @@ ACTIONS: tuple[str, ...] = (
     *_under(f"{ML}/locations", "mfeOperationsStatus/read", "mfeOperationResults/read"),
     *_under(f"{AUTHORIZATION}/locks", *_EACH),
     *_under(f"{AUTHORIZATION}/roleAssignments", *_EACH),
+    *_under(f"{AUTHORIZATION}/roleDefinitions", *_EACH),
     *_under(f"{AUTHORIZATION}/users", *_EACH),
     *_under(f"{AUTHORIZATION}/servicePrincipals", *_EACH),
     READ_ACTIVITY,

@@ -26,9 +26,24 @@ def read_principal(value: Any) -> str:
     return text
 
 
+def is_guid(text: str) -> bool:
+    """Whether it is one, in lower case."""
+    return _GUID.fullmatch(text) is not None
+
+
+def read_definition_id(text: str) -> str:
+    """In lower case. Raises UserError (InvalidRoleDefinitionId) when it is no GUID."""
+    if not is_guid(text.lower()):
+        raise UserError(
+            f"{shown(text)} is no GUID; role definitions are named by one",
+            code="InvalidRoleDefinitionId",
+        )
+    return text.lower()
+
+
 def read_assignment_id(text: str) -> str:
     """In lower case. Raises UserError (InvalidRoleAssignmentId) when it is no GUID."""
-    if not _GUID.fullmatch(text.lower()):
+    if not is_guid(text.lower()):
         raise UserError(
             f"{shown(text)} is no GUID; role assignments are named by one",
             code="InvalidRoleAssignmentId",

@@ -1,4 +1,4 @@
-"""Azure's built-in roles that matter to endpoints, and how their patterns permit an action.
+"""Azure's built-in roles that matter to endpoints, and how a role's patterns permit an action.
 
 */read      permits Microsoft.MachineLearningServices/workspaces/onlineEndpoints/read
 not_actions takes away again, in the same role only
@@ -7,7 +7,7 @@ not_actions takes away again, in the same role only
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from verdazul.model.actions import ML
@@ -23,12 +23,22 @@ _ID = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role definition; `id` is a GUID, the same in every Azure subscription for built-in ones."""
+    """A role definition; `id` is a GUID, the same in every Azure subscription for built-in ones.
+
+    `scopes` is where it can be given: all of them are above the one workspace, or it.
+    """
 
     id: str
     name: str
     actions: tuple[str, ...]
     not_actions: tuple[str, ...] = ()
+    description: str = ""
+    scopes: tuple[str, ...] = ("/",)
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it is Azure's, and nobody's to change."""
+        return self.id in BUILT_IN
 
     def permits(self, action: str) -> bool:
         """Whether who has this role may do `action`."""
@@ -72,11 +82,9 @@ BUILT_IN: Mapping[str, Role] = {
 
 def find_role(text: str, roles: Mapping[str, Role] = BUILT_IN) -> Role:
     """The role of that name, GUID or ARM id. Raises UserError (RoleDefinitionDoesNotExist)."""
-    match = _ID.fullmatch(text)
-    wanted = (match["id"] if match else text).lower()
-    for role in roles.values():
-        if wanted in {role.id, role.name.lower()}:
-            return role
+    found = role_named(text, roles)
+    if found:
+        return found
     names = ", ".join(f'"{role.name}"' for role in roles.values())
     raise UserError(
         f"there is no role {shown(text)}; it must be one of {names}, or the id of one",
@@ -84,10 +92,35 @@ def find_role(text: str, roles: Mapping[str, Role] = BUILT_IN) -> Role:
     )
 
 
+def role_named(text: str, roles: Mapping[str, Role]) -> Role | None:
+    """The role of that name, GUID or ARM id."""
+    match = _ID.fullmatch(text)
+    wanted = (match["id"] if match else text).lower()
+    return next((role for role in roles.values() if wanted in {role.id, role.name.lower()}), None)
+
+
+def permits_any(pattern: str, actions: Iterable[str]) -> bool:
+    """Whether a pattern of a role permits one of these."""
+    return any(_matches(pattern, action) for action in actions)
+
+
 def _any(patterns: tuple[str, ...], action: str) -> bool:
     return any(_matches(pattern, action) for pattern in patterns)
 
 
 def _matches(pattern: str, action: str) -> bool:
-    parts = (re.escape(part) for part in pattern.split("*"))
-    return re.fullmatch(".*".join(parts), action, re.IGNORECASE) is not None
+    """In one pass, whatever the pattern: a regular expression with many stars can take forever."""
+    first, *rest = pattern.lower().split("*")
+    text = action.lower()
+    if not rest:
+        return text == first
+    if not text.startswith(first):
+        return False
+    *middle, last = rest
+    at = len(first)
+    for part in middle:
+        found = text.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return text.endswith(last) and len(text) - len(last) >= at

@@ -125,6 +125,19 @@ def _roles() -> Schema:
     )
 
 
+def _definitions() -> Schema:
+    kinds = ("actions", "notActions", "dataActions", "notDataActions")
+    return _object(
+        {
+            "roleName": TEXT,
+            "type": {"type": "string", "enum": ["BuiltInRole", "CustomRole"]},
+            "description": TEXT,
+            "assignableScopes": _list(TEXT),
+            "permissions": _list(_object(dict.fromkeys(kinds, _list(TEXT)))),
+        }
+    )
+
+
 _NAMED = _object({"value": TEXT, "localizedValue": TEXT})
 _ERROR_DETAIL = _object(
     {"code": TEXT, "message": TEXT},
@@ -275,6 +288,7 @@ def answer_schemas() -> dict[str, Schema]:
             _object({"level": {"type": "string", "enum": list(Level)}, "notes": TEXT}), dated=False
         ),
         "RoleAssignment": _resource(_roles(), dated=False),
+        "RoleDefinition": _resource(_definitions(), dated=False),
         "ActivityEvent": ACTIVITY_EVENT,
         "Sku": _SKU,
         "Usage": _object({**_LIMIT, "currentValue": _COUNT, "amlWorkspaceLocation": TEXT}),

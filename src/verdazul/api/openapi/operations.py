@@ -19,6 +19,7 @@ from verdazul.api.openapi.operation import (
     puts,
     shows,
 )
+from verdazul.api.openapi.roles import role_assignments, role_definitions
 from verdazul.api.openapi.storage import STORAGE
 
 _PAGED = ("$skip", "$top")
@@ -238,35 +239,6 @@ def _locks(place: str, scope: str) -> dict[str, Operation]:
     }
 
 
-def _roles(place: str, scope: str) -> dict[str, Operation]:
-    tag, path = "Role assignments", f"{scope}providers/Microsoft.Authorization/roleAssignments"
-    return {
-        f"GET {path}": Operation(
-            f"RoleAssignments_ListFor{place}",
-            tag,
-            "List who has which role here, above and below",
-            lists("RoleAssignment"),
-            query=("$filter",),
-        ),
-        f"GET {path}/{{assignment}}": Operation(
-            f"RoleAssignments_GetFor{place}", tag, "Show an assignment", shows("RoleAssignment")
-        ),
-        f"PUT {path}/{{assignment}}": Operation(
-            f"RoleAssignments_CreateFor{place}",
-            tag,
-            "Give a role",
-            puts("RoleAssignment"),
-            body="RoleAssignmentBody",
-        ),
-        f"DELETE {path}/{{assignment}}": Operation(
-            f"RoleAssignments_DeleteFor{place}",
-            tag,
-            "Take a role away",
-            {**shows("RoleAssignment", says="It is taken."), 204: Answer("There was none.")},
-        ),
-    }
-
-
 _WORKSPACE = {
     "GET ": Operation("Workspaces_Get", "Workspace", "Show the workspace", shows("Workspace")),
     "GET datastores": Operation(
@@ -380,6 +352,8 @@ OPERATIONS: dict[str, Operation] = {
     **_locks("Workspace", ""),
     **_locks("OnlineEndpoint", f"{_ENDPOINT}/"),
     **_locks("OnlineDeployment", f"{_DEPLOYMENT}/"),
-    **_roles("Workspace", ""),
-    **_roles("OnlineEndpoint", f"{_ENDPOINT}/"),
+    **role_assignments("Workspace", ""),
+    **role_assignments("OnlineEndpoint", f"{_ENDPOINT}/"),
+    **role_definitions("Subscription", "subscriptions/{subscription}/"),
+    **role_definitions("Workspace", ""),
 }

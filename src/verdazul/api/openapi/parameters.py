@@ -29,6 +29,7 @@ PATH: dict[str, tuple[str, Schema]] = {
     "version": ("A version.", _ASSET),
     "lock": ("A lock's name.", {"type": "string", "minLength": 1}),
     "assignment": ("A GUID.", {"type": "string", "format": "uuid"}),
+    "definition": ("The role's GUID.", {"type": "string", "format": "uuid"}),
     "id": ("The id, or the name it logs in by.", {"type": "string", "minLength": 1}),
     "tenant": ("`adfs`, or the tenant's id.", _TEXT),
     "operation": ("As Azure-AsyncOperation names it.", _TEXT),
@@ -45,6 +46,7 @@ QUERY: dict[str, tuple[str, Schema]] = {
     "$filter": (
         (
             "`atScope()`, `principalId eq 'ID'`, `assignedTo('ID')`, or several with `and`; of "
+            "roles `roleName eq 'NAME'`, `type eq 'CustomRole'`; of "
             "identities `displayName eq 'NAME'`; of the activity log `eventTimestamp ge 'TIME'`, "
             "`resourceUri eq 'ID'`, `caller eq 'NAME'`, `status eq 'Failed'`."
         ),

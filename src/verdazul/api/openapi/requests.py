@@ -82,6 +82,21 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
             "principalType": "User",
         }
     },
+    "RoleDefinitionBody": {
+        "properties": {
+            "roleName": "Endpoint caller",
+            "description": "calls endpoints, and sees them",
+            "assignableScopes": ["/subscriptions/00000000-0000-0000-0000-000000000000"],
+            "permissions": [
+                {
+                    "actions": [
+                        "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/*/read",
+                        "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/score/action",
+                    ]
+                }
+            ],
+        }
+    },
 }
 
 
@@ -107,6 +122,7 @@ def request_schemas() -> dict[str, Schema]:
         "GetLogs": bodies.GET_LOGS,
         "LockBody": bodies.LOCK,
         "RoleAssignmentBody": bodies.ROLE_ASSIGNMENT,
+        "RoleDefinitionBody": bodies.ROLE_DEFINITION,
         "UserBody": bodies.USER,
         "UserPatch": bodies.USER_PATCH,
         "ServicePrincipalBody": bodies.SERVICE_PRINCIPAL,
