@@ -86,7 +86,7 @@ async def delete_role_definition(world: World, id_: str) -> Role | None:
         given = [one for one in await world.store.role_assignments() if one.role == id_]
         if given:
             raise Conflict(
-                f"role {shown(role.name)} is given {len(given)} times",
+                f"role {shown(role.name)} is still given: {len(given)} in all",
                 code="RoleDefinitionHasAssignments",
                 fix="take it away first: verdazul role assignment list --all --role "
                 f"{shlex.quote(inline(role.name))}",
