@@ -146,6 +146,8 @@ async def _serve(
         )
         await stack.enter_async_context(_listening(api, home))
         await stack.enter_async_context(loop)
+        stack.push_async_callback(api.templates.close)
+        await api.templates.resume()
         await _wake_all(world)
         home.keep_address(address)
         home.keep_names(settings.names())

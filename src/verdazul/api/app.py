@@ -5,6 +5,7 @@ Everything but the health check, discovery and signed addresses needs a bearer t
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property, partial
@@ -45,6 +46,7 @@ from verdazul.api.locks import LOCKS, LockRoutes
 from verdazul.api.openapi.document import document
 from verdazul.api.resources import operation_resource, workspace_resource
 from verdazul.api.roles import RoleRoutes
+from verdazul.api.templates import TemplateRoutes
 from verdazul.api.unread import Body
 from verdazul.control.locks import refuse_locked
 from verdazul.control.world import World
@@ -81,6 +83,7 @@ class Api:
         self._identity = Identity(world, links, token)
         self._report = report
         self._activity = ActivityRoutes(world, links)
+        self.templates = TemplateRoutes(world, links, self._inner)
         self._guard = Guard(world, links)
         below = [
             Rule("GET", "", self._workspace),
@@ -99,10 +102,12 @@ class Api:
             Rule("GET", "verdazul/v1/status", self._status, "Microsoft.Verdazul/status/read"),
             *CapacityRoutes(world, links).rules(),
             *self._activity.rules(),
+            *self.templates.rules(),
             *DirectoryRoutes(world).rules(),
             *RoleRoutes(world, links).root_rules(),
             *(self._in_workspace(rule) for rule in below),
         ]
+        self.templates.learn(self._rules)
         self._public = [
             Rule("GET", "healthz", self._health),
             Rule("GET", "openapi.json", self._openapi),
@@ -154,6 +159,31 @@ class Api:
         if not found:
             return self._no_route(request, segments)
         rule, values = found
+        return await self._as(caller, request, rule, values)
+
+    async def _inner(self, caller: Caller, method: str, path: str, body: Any) -> Response:
+        """Answer what a caller asks for by way of another request of its own."""
+        text = b"" if body is None else json.dumps(body).encode()
+        headers = [(b"content-type", b"application/json")]
+        scope = {"type": "http", "method": method, "path": path, "query_string": b""}
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": text, "more_body": False}
+
+        request = Request({**scope, "headers": headers}, receive)
+        segments = path.strip("/").split("/")
+        found = _find(self._rules, method, segments)
+        try:
+            if found is None:
+                return self._no_route(request, segments)
+            return await self._as(caller, request, *found)
+        except VerdazulError as error:
+            return failure(error)
+
+    async def _as(
+        self, caller: Caller, request: Request, rule: Rule, values: dict[str, str]
+    ) -> Response:
+        request.state.caller = caller
         answer = partial(self._guarded, request, caller, rule, values)
         if rule.method in READS:
             return await answer()

@@ -145,6 +145,19 @@ ADD_PASSWORD = _optional(
         displayName=TEXT, endDateTime={"type": "string", "format": "date-time"}
     )
 )
+TEMPLATE_DEPLOYMENT = {
+    **_object(
+        properties=_object(
+            mode=nullable(TEXT),
+            template={"type": "object"},
+            parameters=nullable({"type": "object"}),
+            debugSetting=_WRITTEN,
+        ),
+        location=nullable(TEXT),
+        tags=nullable(TEXTS),
+    ),
+    "required": ["properties"],
+}
 REMOVE_PASSWORD = {**_object(keyId={"type": "string", "minLength": 1}), "required": ["keyId"]}
 
 

@@ -22,6 +22,7 @@ from verdazul.cli import (
     connection,
     data,
     datastore,
+    deployment,
     env,
     environment,
     grammar,
@@ -105,6 +106,7 @@ def parser() -> grammar.Parser:
     account.register(nouns)
     ad.register(nouns)
     monitor.register(nouns)
+    deployment.register(nouns)
     system.register(nouns)
     env.register(nouns)
     local_engine.register(nouns)

@@ -18,6 +18,7 @@ _PATH_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 _DEFINITIONS = "providers/Microsoft.Authorization/roleDefinitions"
+_TEMPLATE = re.compile(r"[-\w.()]{1,64}", re.ASCII)
 _ROLES = ("providers", "Microsoft.Authorization", "roleAssignments")
 
 
@@ -129,6 +130,24 @@ class Workspace:
     def role_definition(self, id_: str) -> Resource:
         """Name one of them, by its GUID."""
         return Resource(self.connection, f"{self._subscription()}/{_DEFINITIONS}/{id_}")
+
+    def template_deployments(self) -> Resource:
+        """Name all template deployments of the resource group."""
+        return Resource(self.connection, self._templates)
+
+    def template_deployment(self, name: str) -> Resource:
+        """Name one of them."""
+        if not _TEMPLATE.fullmatch(name):
+            raise UserError(
+                f"{name!r} is not a deployment's name: it must be 1 to 64 letters, digits, -_.()",
+                code="InvalidDeploymentName",
+            )
+        return Resource(self.connection, f"{self._templates}/{name}")
+
+    @property
+    def _templates(self) -> str:
+        group = self.prefix.partition("/providers/")[0]
+        return f"{group}/providers/Microsoft.Resources/deployments"
 
     def datastores(self) -> Resource:
         return self._at("datastores")

@@ -51,6 +51,8 @@ ACTIONS: tuple[str, ...] = (
     *_under(f"{AUTHORIZATION}/roleDefinitions", *_EACH),
     *_under(f"{AUTHORIZATION}/users", *_EACH),
     *_under(f"{AUTHORIZATION}/servicePrincipals", *_EACH),
+    *_under("Microsoft.Resources/deployments", *_EACH, "validate/action", "cancel/action"),
+    *_under("Microsoft.Resources/deployments", "operations/read", "operationStatuses/read"),
     READ_ACTIVITY,
     "Microsoft.Verdazul/status/read",
 )

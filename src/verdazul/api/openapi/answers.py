@@ -9,6 +9,7 @@ from typing import Any
 
 from verdazul.api.bodies import TEXT, TEXTS, TRUTH
 from verdazul.api.openapi.activity import ACTIVITY_EVENT
+from verdazul.api.openapi.templates import TEMPLATE_ANSWERS, TEMPLATE_RESOURCES
 from verdazul.control.locks import Level
 from verdazul.core.access import PrincipalType
 from verdazul.core.records import OperationState
@@ -290,6 +291,7 @@ def answer_schemas() -> dict[str, Schema]:
         "RoleAssignment": _resource(_roles(), dated=False),
         "RoleDefinition": _resource(_definitions(), dated=False),
         "ActivityEvent": ACTIVITY_EVENT,
+        **TEMPLATE_RESOURCES,
         "Sku": _SKU,
         "Usage": _object({**_LIMIT, "currentValue": _COUNT, "amlWorkspaceLocation": TEXT}),
         "Quota": _object(_LIMIT),
@@ -337,6 +339,7 @@ def answer_schemas() -> dict[str, Schema]:
                 "client_id": TEXT,
             }
         ),
+        **TEMPLATE_ANSWERS,
         "Health": _object({"status": TEXT, "version": TEXT}),
         "Status": _STATUS,
         "Description": {"type": "object"},

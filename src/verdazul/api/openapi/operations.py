@@ -21,6 +21,7 @@ from verdazul.api.openapi.operation import (
 )
 from verdazul.api.openapi.roles import role_assignments, role_definitions
 from verdazul.api.openapi.storage import STORAGE
+from verdazul.api.openapi.templates import TEMPLATES
 
 _PAGED = ("$skip", "$top")
 _MATCH = ("If-Match", "If-None-Match")
@@ -345,6 +346,7 @@ OPERATIONS: dict[str, Operation] = {
     **STORAGE,
     **IDENTITIES,
     **ACTIVITY,
+    **TEMPLATES,
     **_WORKSPACE,
     **_ENDPOINTS,
     **_DEPLOYMENTS,

@@ -31,6 +31,8 @@ PATH: dict[str, tuple[str, Schema]] = {
     "assignment": ("A GUID.", {"type": "string", "format": "uuid"}),
     "definition": ("The role's GUID.", {"type": "string", "format": "uuid"}),
     "id": ("The id, or the name it logs in by.", {"type": "string", "minLength": 1}),
+    "template": ("A template deployment's name.", _TEXT),
+    "status": ("As Azure-AsyncOperation names it.", _TEXT),
     "tenant": ("`adfs`, or the tenant's id.", _TEXT),
     "operation": ("As Azure-AsyncOperation names it.", _TEXT),
     "container": ("A datastore's container, or the id of an upload.", _TEXT),

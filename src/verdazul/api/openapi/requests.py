@@ -75,6 +75,19 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     "ServicePrincipalBody": {"displayName": "ci"},
     "AddPassword": {"passwordCredential": {"displayName": "of the build server"}},
     "RemovePassword": {"keyId": "11111111-2222-3333-4444-555555555555"},
+    "TemplateDeploymentBody": {
+        "properties": {
+            "mode": "Incremental",
+            "template": {
+                "$schema": "https://schema.management.azure.com/schemas/2019-04-01/"
+                "deploymentTemplate.json#",
+                "contentVersion": "1.0.0.0",
+                "parameters": {"name": {"type": "string"}},
+                "resources": [],
+            },
+            "parameters": {"name": {"value": "credit"}},
+        }
+    },
     "RoleAssignmentBody": {
         "properties": {
             "roleDefinitionId": "AzureML Data Scientist",
@@ -128,6 +141,7 @@ def request_schemas() -> dict[str, Schema]:
         "ServicePrincipalBody": bodies.SERVICE_PRINCIPAL,
         "AddPassword": bodies.ADD_PASSWORD,
         "RemovePassword": bodies.REMOVE_PASSWORD,
+        "TemplateDeploymentBody": bodies.TEMPLATE_DEPLOYMENT,
     }
     return {name: {**schema, "examples": [_EXAMPLES[name]]} for name, schema in found.items()}
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from verdazul.cli import account, ad, configure, grammar, login, main, monitor, role
+from verdazul.cli import account, ad, configure, deployment, grammar, login, main, monitor, role
 from verdazul.cli.az import extension, group, shim, storage, version
 from verdazul.model.errors import UserError
 
@@ -59,6 +59,7 @@ def parser() -> grammar.Parser:
     group.register(groups)
     role.register(groups)
     monitor.register(groups)
+    deployment.register(groups)
     configure.register(groups)
     storage.register(groups)
     return root
