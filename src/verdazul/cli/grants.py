@@ -17,10 +17,13 @@ _DEFINITION = "/providers/Microsoft.Authorization/roleDefinitions/"
 
 def definition_of(session: Session, work: Work, role: str) -> str:
     """The ARM id of a role, by its name or id. Raises UserError for an unknown one."""
+    from verdazul.model.principals import is_guid
     from verdazul.model.roles import find_role
 
-    found = find_role(role, roles_for(work, role))
-    return f"/subscriptions/{session.settings.subscription}{_DEFINITION}{found.id}"
+    id_ = role.lower()
+    if not is_guid(id_):
+        id_ = find_role(role, roles_for(work, role)).id
+    return f"/subscriptions/{session.settings.subscription}{_DEFINITION}{id_}"
 
 
 def roles_for(work: Work, *texts: str) -> Mapping[str, Role]:
@@ -49,13 +52,39 @@ def give(session: Session, work: Work, endpoint: str, role: str, program: str) -
             raise
 
 
-def resolved(work: Work, assignee: str, kind: str) -> tuple[str, str]:
-    """The id and type of an assignee: az takes a user name or an appId for the id, too."""
+def resolved(work: Work, assignee: str, kind: str = "User") -> tuple[str, str]:
+    """The id and type of an assignee: az takes a user name or an appId for the id, too.
+
+    Who owns one endpoint may give roles there, and not see who else there is: then an id is taken
+    as it is, as az does.
+    """
     from verdazul.client.directory import Directory
 
     if kind == "Group" or assignee.startswith("//"):
         return assignee, kind
-    return Directory(work.workspace.connection).find(assignee) or (assignee, kind)
+    try:
+        return Directory(work.workspace.connection).find(assignee) or (assignee, kind)
+    except UserError as error:
+        if not is_forbidden(error):
+            raise
+        return _as_an_id(assignee), kind
+
+
+def is_forbidden(error: UserError) -> bool:
+    """Whether the caller has no role for it."""
+    return error.problem.code == "AuthorizationFailed"
+
+
+def _as_an_id(assignee: str) -> str:
+    from verdazul.model.principals import is_guid
+
+    if is_guid(assignee.lower()):
+        return assignee.lower()
+    raise UserError(
+        f"{assignee} cannot be looked up: you have no role to see people and programs",
+        code="AuthorizationFailed",
+        fix="name the identity by its id (oid); create takes any id as --assignee-object-id",
+    )
 
 
 def place_of(session: Session, scope: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from verdazul.cli import grammar, grants, render, role_definition
@@ -12,6 +13,7 @@ from verdazul.model.errors import UserError
 
 if TYPE_CHECKING:
     from verdazul.client.workspace import Resource, Workspace
+    from verdazul.model.roles import Role
 
 _COLUMNS: tuple[render.Column, ...] = (
     ("Principal", lambda given: given["principalId"]),
@@ -101,13 +103,13 @@ def _found(
     role = None
     if arguments.role:
         role = find_role(arguments.role, grants.roles_for(work, arguments.role)).name
+    assignee = grants.resolved(work, arguments.assignee)[0] if arguments.assignee else ""
     query = {"$filter": "atScope()"} if at_scope else {}
     every = _entities(work, list(work.workspace.role_assignments(endpoint).list(**query)))
     return [
         one
         for one in every
-        if (not arguments.assignee or one["principalId"] == arguments.assignee)
-        and role in {None, one["roleDefinitionName"]}
+        if assignee in {"", one["principalId"]} and role in {None, one["roleDefinitionName"]}
     ]
 
 
@@ -116,7 +118,7 @@ def _entities(work: Work, bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
     from verdazul.model.roles import role_named
 
     found = []
-    roles = grants.roles_for(work, *(body["properties"]["roleDefinitionId"] for body in bodies))
+    roles = _readable_roles(work, *(body["properties"]["roleDefinitionId"] for body in bodies))
     for body in bodies:
         named = {"id": body["id"], "name": body["name"], "type": body["type"]}
         properties = body["properties"]
@@ -124,6 +126,18 @@ def _entities(work: Work, bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
         told = role.name if role else properties["roleDefinitionId"].rpartition("/")[2]
         found.append({**named, **properties, "roleDefinitionName": told})
     return found
+
+
+def _readable_roles(work: Work, *ids: str) -> Mapping[str, Role]:
+    """Who owns one endpoint sees who has which role there, and names of built-in ones only."""
+    from verdazul.model.roles import BUILT_IN
+
+    try:
+        return grants.roles_for(work, *ids)
+    except UserError as error:
+        if not grants.is_forbidden(error):
+            raise
+        return BUILT_IN
 
 
 def _principal(arguments: Arguments) -> str:
@@ -223,7 +237,9 @@ def _declare_delete(commands: grammar.Subparsers[Any]) -> None:
 
 
 def _add_filter(parser: Any) -> None:
-    parser.add_argument("--assignee", metavar="ID", help="of this identity only")
+    parser.add_argument(
+        "--assignee", metavar="ID", help="of this identity only, named as for create"
+    )
     parser.add_argument("--role", metavar="ROLE", help="of this role only")
     _add_place(parser)
 
