@@ -12,20 +12,17 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
-
-import uvicorn
 
 from verdazul import __version__, processes
 from verdazul.api.app import Api
 from verdazul.api.arm import Links
 from verdazul.api.identity import TOKEN_SECONDS
+from verdazul.api_socket import listening
 from verdazul.artifacts.blobs import FolderBlobs
 from verdazul.artifacts.folder import FolderArtifacts
 from verdazul.artifacts.registries import FolderRegistries
@@ -144,7 +141,7 @@ async def _serve(
             token=home.token(),
             report=partial(report, world, links, home, gateway),
         )
-        await stack.enter_async_context(_listening(api, home))
+        await stack.enter_async_context(listening(api, home.api_socket))
         await stack.enter_async_context(loop)
         stack.push_async_callback(api.templates.close)
         await api.templates.resume()
@@ -262,57 +259,6 @@ def _gateway(settings: Settings, home: Home, address: Address) -> EnvoyDataPlane
         processes=settings.gateway_processes,
         drain_seconds=settings.gateway_drain_seconds,
     )
-
-
-@contextlib.asynccontextmanager
-async def _listening(api: Api, home: Home) -> AsyncIterator[None]:
-    """The control API on its unix socket; the gateway is its only client."""
-    config = uvicorn.Config(
-        api,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=5,
-    )
-    server = _Server(config)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(server.serve([_unix_socket(home.api_socket)]), name="control api")
-        await server.began.wait()
-        try:
-            yield
-        finally:
-            server.should_exit = True
-    home.api_socket.unlink(missing_ok=True)
-
-
-def _unix_socket(path: Path) -> socket.socket:
-    """Bound through its folder's descriptor: a socket's path may have 108 bytes, a home more."""
-    path.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        bound.bind(f"/proc/self/fd/{folder}/{path.name}")
-        path.chmod(0o600)
-    finally:
-        os.close(folder)
-    return bound
-
-
-class _Server(uvicorn.Server):
-    """Tells when it listens; signals are the composition root's business."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.began = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.began.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 async def _wake_all(world: World) -> None:

@@ -30,6 +30,7 @@ KNOWN_HOSTS = {
     "jmespath.org",
     "login.microsoftonline.com",
     "management.azure.com",
+    "schema.management.azure.com",
     "management.core.windows.net",
     "ml.azure.com",
     "schemas.microsoft.com",
