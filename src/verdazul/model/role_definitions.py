@@ -80,6 +80,8 @@ def read_role(id_: str, properties: Any, *, places: Collection[str]) -> Role:
     name = _text(properties, "roleName", _LONGEST_NAME)
     if not name.strip() or name.startswith("/"):
         raise _wrong("properties.roleName", name, "a name for people that does not begin with /")
+    if name != name.strip() or not name.isprintable():  # a second "Owner" for the eye
+        raise _wrong("properties.roleName", name, "a name without blanks around it, all visible")
     if is_guid(name.lower()):
         raise _wrong("properties.roleName", name, "no GUID: a role's id is one")
     permissions = _only_permissions(properties.get("permissions"))
