@@ -12,6 +12,8 @@ import pytest
 from tests.api.door import IMAGE, Door, Tell, problem
 from verdazul.core.records import DeploymentRecord
 
+pytestmark = pytest.mark.azure(56)
+
 SHARED = "azureml://registries/shared"
 MODEL = "path: files\ntype: custom_model\n"
 

@@ -117,6 +117,8 @@ def test_codes_above_azs_are_1_and_not_found_is_3(api: Api, az: Run) -> None:
         (["ml", "workspace", "show", "-n", "VERDAZUL", "--query", "location"], "local"),
         (["ml", "workspace", "show", "--query", "contains(key_vault, 'vaults')"], "true"),
         (["ml", "workspace", "list", "--query", "[].display_name"], "verdazul"),
+        (["ml", "workspace", "create", "-n", "Verdazul", "-l", "LOCAL", "--query", "name"],
+         "verdazul"),
     ],
 )  # fmt: skip
 def test_what_scripts_ask_for_is_told(az: Run, words: list[str], out: str) -> None:
@@ -158,6 +160,23 @@ def test_what_scripts_begin_with_is_accepted_without_data(az: Run, words: list[s
         (["group", "delete", "-n", "local", "--yes", "--no-wait"], 1, "is the home"),
         (["ml", "workspace", "show", "-n", "prod"], 1, "VERDAZUL_WORKSPACE=prod"),
         (["ml", "workspace", "list", "-g", "prod"], 1, "VERDAZUL_RESOURCE_GROUP=prod"),
+        (["ml", "workspace", "create", "-n", "prod"], 1, "VERDAZUL_WORKSPACE=prod"),
+        (
+            ["ml", "workspace", "create", "-n", "verdazul", "-l", "mars"],
+            1,
+            "VERDAZUL_LOCATION=mars",
+        ),
+        (["ml", "workspace", "create", "-l", "local"], 2, "--name"),
+        (["ml", "workspace", "create", "-n", ""], 1, "--name is ''"),
+        (["ml", "workspace", "create", "-n", "verdazul", "-l", ""], 1, "--location is ''"),
+        (["ml", "workspace", "delete", "-n", "", "--yes"], 1, "--name is ''"),
+        (
+            ["ml", "workspace", "create", "-n", "verdazul", "-f", "w.yml"],
+            2,
+            "-f is not supported",
+        ),
+        (["ml", "workspace", "delete", "-n", "verdazul", "--yes"], 1, "is the home"),
+        (["ml", "workspace", "delete", "-n", "prod", "--yes"], 1, "VERDAZUL_WORKSPACE=prod"),
     ],
 )
 def test_what_is_not_this_home_is_refused(az: Run, words: list[str], code: int, told: str) -> None:

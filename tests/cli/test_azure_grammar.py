@@ -64,7 +64,12 @@ AZURE = {
         "show": "--name -n --populate-secrets",
     },
     "compute": {"list-usage": "--location -l", "list-sizes": "--location -l"},
-    "workspace": {"show": "--name -n"},
+    "workspace": {
+        "create": "--name -n --location -l --no-wait --file -f --set --tags --display-name "
+        "--description",
+        "delete": "--name -n --yes -y --no-wait --all-resources --permanently-delete -p",
+        "show": "--name -n",
+    },
 }
 ALL = [(noun, verb, flags) for noun, verbs in AZURE.items() for verb, flags in verbs.items()]
 

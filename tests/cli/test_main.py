@@ -19,7 +19,7 @@ COMMANDS = {
         *("create", "update", "show", "list", "delete"),
         *("get-credentials", "regenerate-keys", "invoke"),
     ],
-    "workspace": ["show", "list"],
+    "workspace": ["show", "list", "create", "delete"],
     "model": [*("create", "show", "list", "update", "archive", "restore", "download")],
     "environment": ["create", "show", "list", "update", "archive", "restore"],
     "data": ["create", "show", "list", "update", "archive", "restore"],
