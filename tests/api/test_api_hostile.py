@@ -33,6 +33,7 @@ GUID = "11111111-2222-3333-4444-555555555555"
 ENDPOINT = "onlineEndpoints/credit"
 BLUE = f"{ENDPOINT}/deployments/blue"
 SCHEMAS = request_schemas()
+TEMPLATES = f"{WORKSPACE.partition('/providers/')[0]}/providers/Microsoft.Resources/deployments"
 SENT_TO = {
     "OnlineEndpointBody": ("PUT", ENDPOINT),
     "OnlineEndpointPatch": ("PATCH", ENDPOINT),
@@ -55,6 +56,7 @@ SENT_TO = {
     "AddPassword": ("POST", "/v1.0/servicePrincipals/{program}/addPassword"),
     "RemovePassword": ("POST", "/v1.0/servicePrincipals/{program}/removePassword"),
     "RoleAssignmentBody": ("PUT", f"providers/Microsoft.Authorization/roleAssignments/{GUID}"),
+    "TemplateDeploymentBody": ("POST", f"{TEMPLATES}/made/validate"),
     "RoleDefinitionBody": ("PUT", f"providers/Microsoft.Authorization/roleDefinitions/{GUID}"),
 }
 DEEP = object()

@@ -151,10 +151,7 @@ TEMPLATE_DEPLOYMENT = {
             mode=nullable(TEXT),
             template={"type": "object"},
             parameters=nullable({"type": "object"}),
-            debugSetting=_WRITTEN,
         ),
-        location=nullable(TEXT),
-        tags=nullable(TEXTS),
     ),
     "required": ["properties"],
 }

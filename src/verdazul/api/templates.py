@@ -262,8 +262,8 @@ def _asked(body: dict[str, Any]) -> dict[str, Any]:
     """The template and its parameters. Raises UserError for what has no effect here."""
     refuse_unknown(body, TEMPLATE_DEPLOYMENT)
     properties = properties_of(body)
-    mode = properties.get("mode") or "Incremental"
-    if str(mode).lower() != "incremental":
+    mode = properties.get("mode")
+    if mode is not None and str(mode).lower() != "incremental":
         raise UserError(
             f"properties.mode is {shown(mode)}; it must be Incremental: nothing is deleted here",
             code="InvalidValue",
@@ -272,7 +272,8 @@ def _asked(body: dict[str, Any]) -> dict[str, Any]:
         raise UserError(
             "properties.template is missing; it must be the template itself", code="MissingKey"
         )
-    return {"template": properties["template"], "parameters": properties.get("parameters") or {}}
+    given = properties.get("parameters")
+    return {"template": properties["template"], "parameters": {} if given is None else given}
 
 
 def _named(text: str) -> str:

@@ -99,7 +99,7 @@ def read_template(template: object, given: object, place: Place) -> Plan:
         raise InvalidTemplate("the template needs $schema and resources")
     functions: dict[str, Function] = {**FUNCTIONS, **_of_place(place)}
     declared = _objects(top.get("parameters"), "parameters", MOST_PARAMETERS)
-    values = read_parameters(declared, as_object(given or {}, "parameters"), functions)
+    values = read_parameters(declared, as_object(given, "parameters"), functions)
     functions["parameters"] = lookup(values, "parameter")
     variables = as_object(top.get("variables") or {}, "variables")
     _refuse_too_many(variables, MOST_VARIABLES, "variables")
