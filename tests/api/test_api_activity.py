@@ -151,6 +151,20 @@ def everything() -> Any:
     return Wanted(most=10_000)
 
 
+def test_what_is_made_in_a_collection_is_told_there(tell: Tell) -> None:
+    async def story(door: Door) -> None:
+        await door.client.post(
+            "/v1.0/users",
+            json={"userPrincipalName": "bob", "passwordProfile": {"password": HUSH * 2}},
+        )
+
+        (event,) = await log(door)
+        assert event["resourceId"] == "/v1.0/users"
+        assert event["operationName"]["value"] == "Microsoft.Authorization/users/write"
+
+    tell(story)
+
+
 def test_reads_and_strangers_leave_nothing(tell: Tell) -> None:
     async def story(door: Door) -> None:
         await door.ask("GET", "onlineEndpoints")

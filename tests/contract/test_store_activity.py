@@ -83,7 +83,7 @@ def test_a_change_leaves_who_made_it_and_what_was_before_and_is_after(ask: Ask) 
         )
         assert told(entry) == {
             ("onlineEndpoints/credit", "tags.a", '"1"', '"2"'),
-            ("onlineEndpoints/credit", "description", "null", '"new"'),
+            ("onlineEndpoints/credit", "description", "", '"new"'),
         }
         assert (entry.correlation, request.is_told) == ("op-1", True)
 

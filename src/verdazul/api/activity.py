@@ -133,7 +133,7 @@ class ActivityRoutes:
 
 
 def _is_act(rule: Rule) -> bool:
-    return rule.method == "POST" and not rule.path.endswith("}")
+    return rule.action.endswith("/action")
 
 
 def _change(leaf: Leaf) -> dict[str, str]:

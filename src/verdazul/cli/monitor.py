@@ -90,8 +90,9 @@ def _short_action(action: str) -> str:
 
 
 def _short_id(resource: str, workspace: str) -> str:
-    below = resource.lower().startswith(f"{workspace.lower()}/")
-    return resource[len(workspace) + 1 :] if below else resource
+    if resource.lower().startswith(f"{workspace.lower()}/"):
+        return resource[len(workspace) + 1 :]
+    return resource.rpartition("/providers/")[2].lstrip("/")
 
 
 def _status(event: Mapping[str, Any]) -> str:

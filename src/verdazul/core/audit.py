@@ -132,7 +132,12 @@ def differences(
 
 
 def leaves_of(value: object, path: str = "") -> dict[str, str]:
-    """JSON text by path (`traffic.blue`, `tags.a`); lists are leaves, an empty object has none."""
+    """JSON text by path (`traffic.blue`, `tags.a`); lists are leaves.
+
+    An empty object has none, and null is as good as nothing.
+    """
+    if value is None:
+        return {}
     if isinstance(value, Mapping):
         found: dict[str, str] = {}
         for name, inner in value.items():
