@@ -62,6 +62,7 @@ AZURE = {
         "delete": "--name -n --yes -y",
         "list": "--type",
         "show": "--name -n --populate-secrets",
+        "update": "--name -n " + UPDATE,
     },
     "compute": {"list-usage": "--location -l", "list-sizes": "--location -l"},
     "workspace": {

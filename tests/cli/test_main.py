@@ -24,7 +24,7 @@ COMMANDS = {
     "environment": ["create", "show", "list", "update", "archive", "restore"],
     "data": ["create", "show", "list", "update", "archive", "restore"],
     "datastore": ["show", "list"],
-    "connection": ["create", "show", "list", "delete"],
+    "connection": ["create", "update", "show", "list", "delete"],
     "compute": ["list-usage", "list-sizes"],
     "az": ["install-shim"],
     "online-deployment": ["create", "update", "show", "list", "delete", "get-logs"],

@@ -177,6 +177,35 @@ def test_a_connection_keeps_its_credentials_to_itself_unless_asked(
     assert found == ["none-yet"]
 
 
+def test_a_connection_changes_where_it_is_told_and_keeps_the_rest(
+    run: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "c.yml").write_text(
+        "name: turns\ntype: custom\ntarget: https://a.example\n"
+        "credentials: {type: api_key, key: very-secret-18}\nmetadata: {region: north}\n"
+    )
+    run("connection", "create", "-f", str(tmp_path / "c.yml"))
+
+    told = (
+        "--set",
+        "target=https://b.example",
+        "metadata.tier=gold",
+        "--remove",
+        "metadata.region",
+    )
+    changed = run("connection", "update", "-n", "turns", *told)
+    assert (changed["target"], changed["metadata"]) == ("https://b.example", {"tier": "gold"})
+    assert changed["credentials"] == {"type": "api_key"}
+    asked = run("connection", "show", "-n", "turns", "--populate-secrets")["credentials"]
+    assert asked == {"type": "api_key", "key": "very-secret-18"}
+
+    run("connection", "update", "-n", "turns", "--set", "credentials.key=newer-19")
+    asked = run("connection", "show", "-n", "turns", "--populate-secrets")["credentials"]
+    assert asked["key"] == "newer-19"
+    assert "cannot change" in failed(run, "connection", "update", "-n", "turns", "--set", "name=x")
+    assert "unknown key" in failed(run, "connection", "update", "-n", "turns", "--set", "url=x")
+
+
 def test_a_connection_is_deleted_once_and_only_when_it_is_meant(
     run: Command, tmp_path: Path
 ) -> None:

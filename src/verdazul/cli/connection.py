@@ -41,6 +41,19 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
     _name(making, required=False)
     making.add_argument("-f", "--file", required=True, metavar="YAML", help="(required)")
     grammar.add_set(making)
+    changing = grammar.add_resource_command(
+        commands,
+        "update",
+        update,
+        summary="Change a connection, credentials too; what is not named stays.",
+        examples=[
+            "verdazul connection update -n llm --set target=https://other.example",
+            'verdazul connection update -n llm --set credentials.key="$KEY"',
+        ],
+    )
+    _name(changing)
+    grammar.add_set(changing)
+    grammar.add_add_and_remove(changing)
     one = grammar.add_resource_command(
         commands,
         "show",
@@ -77,6 +90,23 @@ def create(session: Session, arguments: Arguments) -> None:
     spec = load_connection(Path(arguments.file), name=arguments.name, sets=arguments.sets)
     with session.work() as work:
         body = work.workspace.connection_named(spec.name).put(connection_to_arm(spec)).body
+    _show(session, body)
+
+
+def update(session: Session, arguments: Arguments) -> None:
+    """Change one; its credentials are read to be kept, and not shown."""
+    from verdazul.model.connection import changed_connection, connection_to_arm
+
+    with session.work() as work:
+        connection = work.workspace.connection_named(arguments.name)
+        spec = changed_connection(
+            connection.act("listSecrets").body,
+            sets=arguments.sets,
+            adds=arguments.adds,
+            removes=arguments.removes,
+            force_string=arguments.force_string,
+        )
+        body = connection.put(connection_to_arm(spec)).body
     _show(session, body)
 
 

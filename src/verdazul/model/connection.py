@@ -18,7 +18,8 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from verdazul.model.declared import Declared, Filled, Text, TextMap, Truth, choice, says
-from verdazul.model.source import name_it, opened, override, spec_of
+from verdazul.model.errors import UserError
+from verdazul.model.source import Source, name_it, opened, override, spec_of
 
 
 class ConnectionType(StrEnum):
@@ -134,6 +135,29 @@ def load_connection(
     override(source, sets=sets, adds=(), removes=(), force_string=False)
     name_it(source, name=name)
     return spec_of(ConnectionSpec, source)
+
+
+def changed_connection(
+    resource: Mapping[str, Any],
+    *,
+    sets: Sequence[str],
+    adds: Sequence[Sequence[str]],
+    removes: Sequence[Sequence[str]],
+    force_string: bool,
+) -> ConnectionSpec:
+    """A stored connection, with its credentials, after flags. Raises UserError naming the flag."""
+    stored = connection_entity(resource)
+    del stored["id"]
+    source = Source("the connection", stored, Path())
+    override(source, sets=sets, adds=adds, removes=removes, force_string=force_string)
+    spec = spec_of(ConnectionSpec, source)
+    if spec.name != resource["name"]:
+        raise UserError(
+            f"name cannot change from {resource['name']} to {spec.name}",
+            code="InvalidValue",
+            fix="create another connection, then delete this one",
+        )
+    return spec
 
 
 def connection_to_arm(spec: ConnectionSpec) -> dict[str, Any]:
