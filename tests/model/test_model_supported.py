@@ -182,3 +182,22 @@ def test_kubernetes_has_other_limits() -> None:
     )
 
     assert spec.instance_type is None
+
+
+@pytest.mark.azure(5)
+@pytest.mark.parametrize(
+    ("endpoint", "is_right"), [("b" * 3, True), ("b" * 30, True), ("b" * 31, False)]
+)
+def test_names_of_kubernetes_have_6_to_62_characters_together(
+    endpoint: str,
+    is_right: bool,  # noqa: FBT001
+) -> None:
+    name = "a" * 3 if len(endpoint) == 3 else "a" * 32
+    fields = {"type": "kubernetes", "instance_type": None, "endpoint_name": endpoint}
+    if is_right:
+        assert 6 <= len(deployment(name=name, **fields).name + endpoint) <= 62
+        return
+    with pytest.raises(ValidationError, match="at most 62"):
+        deployment(name=name, **fields)
+    with pytest.raises(ValidationError):
+        deployment(name="aa", **{**fields, "endpoint_name": "bbb"})
