@@ -130,3 +130,11 @@ def test_what_no_version_holds_is_refused_by_its_path(
 def test_a_version_is_described_in_properties(kind: str, body: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="properties is missing"):
         version_from_arm(kind, body)
+
+
+@pytest.mark.parametrize("kind", list(VERSIONS))
+def test_what_is_not_there_yet_may_be_null_and_nothing_else(kind: str) -> None:
+    told = {"properties": {**GOOD[kind], "intellectualProperty": None}}
+    assert version_from_arm(kind, told) == GOOD[kind]
+    with pytest.raises(UserError, match="intellectualProperty is not supported yet"):
+        version_from_arm(kind, {"properties": {**GOOD[kind], "intellectualProperty": {}}})

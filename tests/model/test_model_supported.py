@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 from tests.model.factories import deployment, endpoint, problems
 
+from verdazul.model.assets import is_unpacked
 from verdazul.model.errors import UserError
-from verdazul.model.supported import refuse_unsupported
+from verdazul.model.supported import refuse_unsupported, refuse_unsupported_locally
 
 
 @pytest.mark.parametrize(
@@ -201,3 +202,22 @@ def test_names_of_kubernetes_have_6_to_62_characters_together(
         deployment(name=name, **fields)
     with pytest.raises(ValidationError):
         deployment(name="aa", **{**fields, "endpoint_name": "bbb"})
+
+
+def test_locally_other_keys_have_an_effect_and_the_rest_is_refused() -> None:
+    refuse_unsupported_locally(endpoint(identity={}))
+    refuse_unsupported_locally(deployment(app_insights_enabled=True))
+    with pytest.raises(UserError, match="model_mount_path"):
+        refuse_unsupported_locally(deployment(model_mount_path="/m"))
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"), [(None, False), ("False", False), (True, True), ("true", True)]
+)
+def test_an_archive_says_so(told: object, expected: bool) -> None:  # noqa: FBT001
+    assert is_unpacked({"azureml.unpack": told}) == expected
+
+
+def test_an_archive_says_nothing_else() -> None:
+    with pytest.raises(UserError, match="must be true or false"):
+        is_unpacked({"azureml.unpack": "maybe"})

@@ -61,6 +61,18 @@ def value(text: str) -> Any:
         ("[and(true(), or(false(), bool('true')))]", True),
         ("[int('-7')]", -7),
         ("[coalesce(null(), 'x')]", "x"),
+        ("[string(true())]", "True"),
+        ("[string(createArray(1, null()))]", "[1,null]"),
+        ("[contains('abc', 'b')]", True),
+        ("[contains(createArray('a'), 'b')]", False),
+        ("[union(createObject('a', 1), createObject('b', 2))]", {"a": 1, "b": 2}),
+        ("[replace('a-b', '-', '+')]", "a+b"),
+        ("[equals(1, 1)]", True),
+        ("[equals(1, true())]", False),
+        ("[startsWith('Credit', 'cr')]", True),
+        ("[base64('x')]", "eA=="),
+        ("[equals(uniqueString('a'), uniqueString('a'))]", True),
+        ("[length(uniqueString('a', 'b'))]", 13),
         ("[join(createArray('a', 'b'), ', ')]", "a, b"),
         ("[ concat( 'a' , 'b' ) ]", "ab"),
     ],
@@ -108,6 +120,11 @@ def test_whatever_is_written_is_evaluated_or_refused(text: str) -> None:
         ("[createObject('a', 1).b]", "there are a"),
         ("[int('x')]", 'int("x") cannot be'),
         ("[substring(1, 2)]", "cannot be"),
+        ("[contains(1, 2)]", "contains nothing"),
+        ("[union(1, 2)]", "all must be lists"),
+        ("[createObject('a')]", "in pairs"),
+        ("[int(true())]", "no number"),
+        ("[bool('maybe')]", "neither true nor false"),
         ("[toLower()]", "cannot be"),
         ("[environment()]", "is not known here"),
         ("[" + "concat(" * 200 + ")" * 200 + "]", "deep"),
@@ -133,6 +150,57 @@ def test_a_bomb_of_doubling_variables_is_refused() -> None:
     error = refusal(template(endpoint("[variables('v59')]"), variables=variables))
 
     assert "over 131072" in error.problem.message
+
+
+@pytest.mark.parametrize("join", ["createArray", "concat"])
+def test_a_bomb_of_doubling_lists_is_refused(join: str) -> None:
+    names = [f"v{n}" for n in range(60)]
+    variables: dict[str, Any] = {"v0": [1]}
+    variables |= {
+        name: f"[{join}(variables('{before}'), variables('{before}'))]"
+        for before, name in pairwise(names)
+    }
+    told = template(endpoint(properties={"a": "[variables('v59')]"}), variables=variables)
+
+    assert "it would take more than" in refusal(told).problem.message
+
+
+def test_many_copies_of_one_long_text_are_refused() -> None:
+    copies = ["[variables('x')]"] * 1000
+    told = template(endpoint(properties={"a": copies}), variables={"x": "y" * 100_000})
+
+    assert "it would take more than" in refusal(told).problem.message
+
+
+def test_what_is_nested_without_end_is_refused() -> None:
+    nested: Any = {}
+    for _ in range(200):
+        nested = {"a": nested}
+
+    assert "nested more than" in refusal(template(endpoint(properties=nested))).problem.message
+
+
+def test_places_of_other_groups_and_subscriptions_can_be_named() -> None:
+    provider = f"{ML}/onlineEndpoints"
+    outputs = {
+        name: {"type": "string", "value": f"[resourceId({first}'{provider}', 'w', 'c')]"}
+        for name, first in {"own": "", "group": "'g', ", "both": "'s-9', 'g', "}.items()
+    } | {"mine": {"type": "string", "value": "[subscription().subscriptionId]"}}
+    found = read(template(outputs=outputs)).results(lambda _id: {})
+
+    told = {name: one["value"] for name, one in found.items() if isinstance(one, dict)}
+    rest = f"/providers/{ML}/w/onlineEndpoints/c"
+    assert told["mine"] == "s-1"
+    assert str(told["own"]).startswith("/subscriptions/s-1/resourceGroups/rg/")
+    assert str(told["group"]).startswith("/subscriptions/s-1/resourceGroups/g/")
+    assert str(told["both"]).startswith("/subscriptions/s-9/resourceGroups/g/")
+    assert all(str(told[name]).endswith(rest) for name in ("own", "group", "both"))
+
+
+def test_what_is_there_already_may_be_needed() -> None:
+    there = f"[resourceId('{ML}/onlineEndpoints', 'w', 'there')]"
+
+    assert len(read(template(endpoint(dependsOn=[there]))).resources) == 1
 
 
 def test_a_plan_has_ids_bodies_and_outputs() -> None:
@@ -197,6 +265,15 @@ def test_whatever_is_needed_comes_before(order: list[int], data: st.DataObject) 
         (template(endpoint(type="Microsoft.Web/sites")), "not made here", "resources[0].type"),
         (template(endpoint(), endpoint()), "is there twice", "resources[1]"),
         (template(endpoint(condition="yes")), "not true or false", "resources[0].condition"),
+        (template(endpoint(dependsOn="w/a")), "must be a list", "resources[0].dependsOn"),
+        (template(endpoint("[variables('nope')]")), "no variable", ""),
+        (template(endpoint("[parameters('nope')]")), "no parameter", ""),
+        (
+            template(endpoint(properties={"a": f"[resourceId('{ML}/onlineEndpoints', 'w')]"})),
+            "needs 2 names",
+            "resources[0].properties.a",
+        ),
+        (template(*[endpoint(f"w/e{n}") for n in range(801)]), "801 resources", ""),
         (template(endpoint(dependsOn=["w/other"])), "no resource of the template", "resources[0]"),
         (
             template(endpoint("w/a", dependsOn=["b"]), endpoint("w/b", dependsOn=["w/a"])),

@@ -22,6 +22,8 @@ LONGEST_EXPRESSION = 24_576
 """Azure's limit."""
 LONGEST_VALUE = 131_072
 """Azure's limit of a text in a template; ours of any that a function makes."""
+HEAVIEST_VALUE = 4 * 2**20
+"""Of anything that is put together: as much as a request's body may have."""
 DEEPEST = 60
 
 _TOKEN = re.compile(
@@ -45,6 +47,13 @@ def evaluate(
     value: Json, functions: Mapping[str, Function], where: str = "", depth: int = 0
 ) -> Json:
     """The value with every expression in it replaced by what it is. Raises InvalidTemplate."""
+    found = _evaluated(value, functions, where, depth)
+    if depth == 0:
+        _refuse_heavy(found, where)
+    return found
+
+
+def _evaluated(value: Json, functions: Mapping[str, Function], where: str, depth: int) -> Json:
     if depth > DEEPEST:
         raise InvalidTemplate(f"it is nested more than {DEEPEST} deep", where=where)
     if isinstance(value, str):
@@ -75,6 +84,20 @@ def member(value: Json, name: Json, where: str) -> Json:
             return value[name]
         raise InvalidTemplate(f"the list has {len(value)} items, and no [{name}]", where=where)
     raise InvalidTemplate(f"{shown(value)} has no {shown(name)}", where=where)
+
+
+def _refuse_heavy(value: Json, where: str) -> None:
+    """What is small here may be written out as more than fits anywhere: parts are shared."""
+    weight, left = 0, [value]
+    while left:
+        one = left.pop()
+        weight += 8 + (len(one) if isinstance(one, str) else 0)
+        if isinstance(one, list):
+            left += one
+        if isinstance(one, dict):
+            left += one.values()
+        if weight + 8 * len(left) > HEAVIEST_VALUE:
+            raise InvalidTemplate(f"it would take more than {HEAVIEST_VALUE} bytes", where=where)
 
 
 def _text(text: str, functions: Mapping[str, Function], where: str) -> Json:
@@ -152,6 +175,8 @@ class _Reader:
             raise self._refuse(f"{name}({told}) cannot be: {error}") from None
         if isinstance(value, str) and len(value) > LONGEST_VALUE:
             raise self._refuse(f"{name}(...) is over {LONGEST_VALUE} long")
+        if isinstance(value, list | dict):
+            _refuse_heavy(value, self._where)
         return value
 
     def _next(self) -> tuple[str, str]:
