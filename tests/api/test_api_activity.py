@@ -9,7 +9,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.api.door import WORKSPACE, Door, Tell, problem
+from tests.api.door import WORKSPACE, Door, Tell, endpoint_body, problem
+from verdazul.model.errors import Fatal
 from verdazul.settings import Settings
 
 LOG = (
@@ -161,6 +162,26 @@ def test_what_is_made_in_a_collection_is_told_there(tell: Tell) -> None:
         (event,) = await log(door)
         assert event["resourceId"] == "/v1.0/users"
         assert event["operationName"]["value"] == "Microsoft.Authorization/users/write"
+
+    tell(story)
+
+
+def test_a_disk_that_is_full_keeps_nobody_from_their_keys(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> None:
+        raise Fatal("the database cannot be written", code="StoreUnusable")
+
+    async def story(door: Door) -> None:
+        await door.endpoint()
+        monkeypatch.setattr(door.bench.store, "commit", full)
+
+        keys = await door.ask("POST", "onlineEndpoints/credit/listKeys")
+        wrong = await door.ask("PUT", "onlineEndpoints/credit", {"properties": {"authMode": 7}})
+        other = f"{WORKSPACE}/onlineEndpoints/other".encode()
+        change, said = await door.raw("PUT", other, json.dumps(endpoint_body()).encode())
+        assert (keys.status_code, wrong.status_code) == (200, 400)
+        assert (change, b"StoreUnusable" in said) == (500, True)
 
     tell(story)
 

@@ -7,6 +7,7 @@ down by the store. What was refused, or only shown, is written down here, after 
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from verdazul.model.show import shown
 from verdazul.origin import on_behalf_of
 
 Values = Mapping[str, str]
+_log = logging.getLogger(__name__)
 READS = frozenset({"GET", "HEAD"})
 _PATH = "subscriptions/{subscription}/providers/Microsoft.Insights/eventtypes/management/values"
 _REFUSED = 400
@@ -61,12 +63,12 @@ class ActivityRoutes:
             try:
                 response = await answer()
             except VerdazulError as error:
-                await activity.note_refusal(self.world, origin, error.problem)
+                await _tried(activity.note_refusal(self.world, origin, error.problem))
                 raise
             if response.status_code >= _REFUSED:
-                await activity.note_refusal(self.world, origin, _problem(response))
+                await _tried(activity.note_refusal(self.world, origin, _problem(response)))
             elif not asked.is_told:
-                await activity.note_act(self.world, origin)
+                await _tried(activity.note_act(self.world, origin))
             return response
 
     async def list(self, request: Request, values: Values) -> Response:
@@ -130,6 +132,14 @@ class ActivityRoutes:
                 "statusMessage": str(problem) if problem else "",
             },
         }
+
+
+async def _tried(note: Awaitable[None]) -> None:
+    """A row of what changed nothing may be missing: a full disk keeps nobody from their keys."""
+    try:
+        await note
+    except VerdazulError as error:
+        _log.warning("the activity log lacks a row why=%s", error.problem.message)
 
 
 def _is_act(rule: Rule) -> bool:
