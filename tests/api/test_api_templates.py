@@ -252,6 +252,21 @@ def test_names_and_places_are_checked(tell: Tell) -> None:
     tell(story)
 
 
+def test_a_bug_of_ours_ends_it_and_is_said(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async def story(door: Door) -> None:
+        monkeypatch.setattr("verdazul.control.templates._outputs", broken)
+        await put(door, request())
+        told = await ended(door)
+
+        assert told["provisioningState"] == "Failed"
+        assert told["error"]["code"] == "InternalServerError"
+
+    tell(story)
+
+
 def test_the_history_is_bounded(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(door: Door) -> None:
         monkeypatch.setattr("verdazul.control.templates.KEPT", 3)

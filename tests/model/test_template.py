@@ -265,6 +265,16 @@ def test_whatever_is_needed_comes_before(order: list[int], data: st.DataObject) 
         (template(endpoint(type="Microsoft.Web/sites")), "not made here", "resources[0].type"),
         (template(endpoint(), endpoint()), "is there twice", "resources[1]"),
         (template(endpoint(condition="yes")), "not true or false", "resources[0].condition"),
+        (
+            template(outputs={"o": {"type": "int", "value": 1, "condition": False}}),
+            "condition is not supported",
+            "outputs.o",
+        ),
+        (
+            template(parameters={"n": {"type": "int", "defaultValue": 1, "nullable": True}}),
+            "nullable is not supported",
+            "parameters.n",
+        ),
         (template(endpoint(dependsOn="w/a")), "must be a list", "resources[0].dependsOn"),
         (template(endpoint("[variables('nope')]")), "no variable", ""),
         (template(endpoint("[parameters('nope')]")), "no parameter", ""),

@@ -192,8 +192,9 @@ class TemplateRoutes:
     async def _work(self, name: str, hands: Hands) -> None:
         try:
             await templates.carry_out(self._world, name, hands, self._place)
-        except Exception:  # noqa: BLE001 - it stays Running, and the next start goes on
+        except Exception:  # noqa: BLE001 - the last line of defence: it must not run for ever
             _log.exception("failed template deployment=%s", name)
+            await templates.give_up(self._world, name)
 
     async def _put_resource(self, caller: Caller, id_: str, body: dict[str, Json]) -> None:
         response = await self._inner(caller, "PUT", id_, body)

@@ -123,6 +123,17 @@ async def carry_out(world: World, name: str, hands: Hands, place: Place) -> None
     await _end(world, replace(now, state=TemplateState.SUCCEEDED, outputs=outputs))
 
 
+async def give_up(world: World, name: str) -> None:
+    """End one that met a bug of ours."""
+    problem = Problem(
+        "InternalServerError",
+        f"the control plane failed on deployment {name}; its log says why",
+        fix="see control.log in the home's logs folder",
+    )
+    known = await get(world, name)
+    await _end(world, replace(known, state=TemplateState.FAILED, problem=problem))
+
+
 async def cancel(world: World, name: str) -> None:
     """Put no further resource. Raises Conflict when it has ended."""
     known = await get(world, name)

@@ -30,6 +30,7 @@ _RESOURCE = frozenset(
     {"type", "apiVersion", "name", "comments", "condition", "dependsOn"}
     | {"location", "tags", "identity", "sku", "kind", "properties"}
 )
+_OUTPUT = frozenset({"type", "value", "metadata"})
 _BODY = ("location", "tags", "identity", "sku", "kind", "properties")
 Reference = Callable[[str], Json]
 
@@ -112,6 +113,8 @@ def read_template(template: object, given: object, place: Place) -> Plan:
         _objects(top.get("outputs"), "outputs", MOST_PARAMETERS),
         functions,
     )
+    for name, told in plan.outputs.items():
+        _refuse_others(told, _OUTPUT, f"outputs.{name}")
     _check_early(plan)
     return plan
 

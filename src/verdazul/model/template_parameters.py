@@ -10,6 +10,10 @@ from verdazul.model.arm_expression import Function, InvalidTemplate, Json, evalu
 from verdazul.model.nearest import nearest
 from verdazul.model.show import shown
 
+_KEYS = frozenset(
+    {"type", "defaultValue", "allowedValues", "metadata"}
+    | {"minValue", "maxValue", "minLength", "maxLength"}
+)
 _KINDS: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "securestring": (str,),
@@ -43,6 +47,13 @@ def read_parameters(
         values[names[name.lower()]] = entry["value"]
     own = {**functions, "parameters": lookup(values, "parameter")}
     for name, told in declared.items():
+        for key in told:
+            if key not in _KEYS:
+                raise InvalidTemplate(
+                    f"{key} is not supported in a parameter here",
+                    where=f"parameters.{name}",
+                    fix=f"known: {', '.join(sorted(_KEYS))}",
+                )
         if name not in values:
             if "defaultValue" not in told:
                 raise InvalidTemplate(
