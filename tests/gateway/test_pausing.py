@@ -20,6 +20,8 @@ from verdazul.gateway.record import ACTIVATOR
 pytestmark = pytest.mark.e2e
 HOLD = Hold(seconds=60, most=100)
 SCORE = "/api/v1/endpoint/credit/name"
+MORE_THAN_IS_READ = b"x" * 300_000  # by the activator; the sockets on the way take all of it
+MORE_THAN_FITS = b"x" * 8_000_000  # into all buffers on the way: the caller's end stays unseen
 
 
 def paused(*addresses: str, hold: Hold = HOLD, **limits: int) -> Route:
@@ -158,8 +160,27 @@ def test_callers_that_leave_are_forgotten(tmp_path: Path) -> None:
             await world.plane.publish("credit", paused(blue.address))
             async with world.connect() as small, world.connect() as large:
                 small.send("/api/v1/endpoint/credit/small", BEARER)
-                large.send("/api/v1/endpoint/credit/large", BEARER, body=b"x" * 700_000)
+                large.send("/api/v1/endpoint/credit/large", BEARER, body=MORE_THAN_IS_READ)
                 await waiting(world, 2)
+            await waiting(world, 0)
+            await world.plane.publish("credit", route(deployment("blue", blue.address)))
+            await world.ask("/name")
+
+        assert blue.paths == ["/name"]
+
+    run(test())
+
+
+def test_a_caller_who_left_behind_a_huge_body_is_forgotten_when_its_time_is_over(
+    tmp_path: Path,
+) -> None:
+    async def test() -> None:
+        async with World.open(tmp_path) as world:
+            blue = await world.upstream("blue")
+            await world.plane.publish("credit", paused(blue.address, hold=Hold(2, 10)))
+            async with world.connect() as huge:
+                huge.send("/api/v1/endpoint/credit/huge", BEARER, body=MORE_THAN_FITS)
+                await waiting(world, 1)
             await waiting(world, 0)
             await world.plane.publish("credit", route(deployment("blue", blue.address)))
             await world.ask("/name")
