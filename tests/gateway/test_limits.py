@@ -94,6 +94,38 @@ def test_a_deployment_may_have_a_rate_of_its_own_and_strangers_use_none_of_it(
     run(test())
 
 
+@pytest.mark.azure(84, 103)
+def test_new_connections_to_an_endpoint_are_counted_once_each(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with World.open(tmp_path) as world:
+            blue = await world.upstream("blue")
+            plain = route(deployment("blue", blue.address))
+            await world.plane.publish("other", replace(plain, endpoint="other"))
+            limited = replace(plain, limits=Limits(connections_per_second=5))
+            await world.plane.publish("credit", limited)
+
+            began = time.monotonic()
+            async with AsyncExitStack() as stack:
+                opened = [await stack.enter_async_context(world.connect()) for _ in range(20)]
+                strangers, _ = await statuses(opened[0], *([{}] * 10))
+                first = [await each.ask(PATH, BEARER) for each in opened]
+                seconds = time.monotonic() - began
+                again, _ = await statuses(opened[0], *([BEARER] * 20))
+                other = await world.ask("/name", endpoint="other")
+
+        assert set(strangers) == {401}
+        check_rate([each.status for each in first], 5, seconds)
+        assert set(again) == {200}
+        assert other.status == 200
+        refused = [each for each in first if each.status == 429]
+        assert {each.code for each in refused} == {"TooManyConnections"}
+        assert "takes 5 new connections a second" in refused[0].message
+        assert refused[0].headers["ms-azureml-model-error-reason"] == "rate_limited"
+        assert "x-verdazul-known-connection" not in blue.seen[-1]
+
+    run(test())
+
+
 @pytest.mark.azure(85)
 def test_a_body_of_the_limit_passes_and_one_byte_more_is_413(tmp_path: Path) -> None:
     most = 100_000

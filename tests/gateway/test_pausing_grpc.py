@@ -78,5 +78,6 @@ def test_a_grpc_call_that_gets_no_answer_in_time_is_told_so(
 
         assert "did not answer within 300 ms" in answer
         assert ("HTTP/2 408" in answer) == is_held  # without a pause, Envoy's own reply is gRPC's
+        assert ("grpc-status: 4" in answer) != is_held  # DEADLINE_EXCEEDED
 
     run(test())

@@ -140,7 +140,7 @@ def _everything(plain: Route) -> Route:
     return replace(
         plain,
         deployments=(replace(only, limits=limits),),
-        limits=Limits(10_000, 1_000_000, 10_000_000, 10_000_000),
+        limits=Limits(10_000, 1_000_000, 10_000_000, 10_000_000, 10_000),
         cors_origins=("*",),
     )
 

@@ -19,6 +19,7 @@ class Limits:
     bandwidth_kib_per_second: int = 0
     max_request_bytes: int = 0
     max_response_bytes: int = 0
+    connections_per_second: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ def limits_of(endpoint: EndpointRecord, defaults: Limits) -> Limits:
         value(properties.BANDWIDTH, defaults.bandwidth_kib_per_second),
         value(properties.MAX_REQUEST_BYTES, defaults.max_request_bytes),
         value(properties.MAX_RESPONSE_BYTES, defaults.max_response_bytes),
+        value(properties.CONNECTIONS_PER_SECOND, defaults.connections_per_second),
     )
 
 

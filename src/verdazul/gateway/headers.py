@@ -24,6 +24,7 @@ Json = dict[str, Any]
 DEPLOYMENT_HEADER = "azureml-model-deployment"
 PATH_HEADER = "x-verdazul-path"
 CLIENT_ID_HEADER = "x-ms-client-request-id"
+KNOWN_CONNECTION_HEADER = "x-verdazul-known-connection"
 QUEUE_WAIT_HEADER = "x-verdazul-max-queue-wait-ms"
 TIME_LEFT_HEADER = "x-envoy-expected-rq-timeout-ms"
 MODEL_TIME_HEADER = "ms-azureml-model-time"
@@ -66,7 +67,7 @@ def switched_on() -> Json:
 def to_instance(*, max_queue_wait_ms: int, time_left_ms: int) -> Json:
     """Part of a route: an instance learns how long a request may wait, and never who may call."""
     return {
-        "request_headers_to_remove": ["authorization"],
+        "request_headers_to_remove": ["authorization", KNOWN_CONNECTION_HEADER],
         "request_headers_to_add": [
             overwrite(QUEUE_WAIT_HEADER, str(max_queue_wait_ms)),
             overwrite(TIME_LEFT_HEADER, str(time_left_ms)),

@@ -1,6 +1,7 @@
 """How much may be asked of an endpoint, in Envoy's words.
 
     requests/s    429   one bucket an endpoint, one a deployment that has a limit of its own
+    connections/s 429   one bucket an endpoint that limits them; a connection counts once
     bandwidth     slow  one bucket an endpoint, both directions; trailers tell the delay
     request size  413   counted while it passes: nothing is gathered
     response size 424   filter.lua, by the length that the answer announces
@@ -11,6 +12,9 @@ of traffic does not refill them. Envoy has to be told a bucket's size at its sta
 come and go; so all buckets are of one size, and a request costs as much of it as makes the limit:
 
     limit 500/s  ->  each request costs 1,000,000,000 / 500 of 1,000,000,000 that return each second
+
+A connection is new until its first request was let in: a bucket of its own, which holds one token
+for good, has Envoy note in a header that a request is not the first.
 """
 
 from __future__ import annotations
@@ -18,15 +22,18 @@ from __future__ import annotations
 from typing import Any
 
 from verdazul.core.route import DeploymentRoute, Route
-from verdazul.gateway.headers import switched_on
+from verdazul.gateway.headers import KNOWN_CONNECTION_HEADER, overwrite, switched_on
 
 Json = dict[str, Any]
 
 BUCKET = 1_000_000_000
 MOST_BUCKETS = 2000  # of 100 endpoints with 20 deployments each; over it, the oldest starts afresh
 TRAILER_PREFIX = "ms-azureml-"
-_ALL, _OWN = "endpoint_bucket", "deployment_bucket"
+TOO_MANY_CONNECTIONS = 428  # within the gateway: tells one 429 from the other (replies.py)
+_ALL, _OWN, _NEW = "endpoint_bucket", "deployment_bucket", "connection_bucket"
 _ALL_RATE, _OWN_RATE = "verdazul.endpoint_rate", "verdazul.deployment_rate"
+_KNOWN, _NEW_RATE = "verdazul.known_connection", "verdazul.connection_rate"
+_FOR_GOOD = f"{10**9}s"
 _BANDWIDTH = "envoy.filters.http.bandwidth_share"
 _SIZE = "envoy.filters.http.filter_chain"
 _TYPE = "type.googleapis.com/envoy.extensions.filters.http."
@@ -38,33 +45,59 @@ def filters() -> list[Json]:
     return [
         {"name": _ALL_RATE, "typed_config": _buckets(_ALL), "disabled": True},
         {"name": _OWN_RATE, "typed_config": _buckets(_OWN), "disabled": True},
+        {"name": _KNOWN, "typed_config": _one_token_a_connection(), "disabled": True},
+        {"name": _NEW_RATE, "typed_config": _of_new_connections(), "disabled": True},
         {"name": _SIZE, "typed_config": chain, "disabled": True},
         {"name": _BANDWIDTH, "typed_config": _share(), "disabled": True},
     ]
 
 
-def _buckets(name: str) -> Json:
+def _buckets(name: str, *conditions: Json) -> Json:
     bucket = {"max_tokens": BUCKET, "tokens_per_fill": BUCKET, "fill_interval": "1s"}
-    always = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+    entries = [{"key": name}, *({"key": "header_match", "value": "true"} for _ in conditions)]
     return {
         "@type": _TYPE + "local_ratelimit.v3.LocalRateLimit",
         "stat_prefix": name,
-        "filter_enabled": always,
-        "filter_enforced": always,
-        "descriptors": [{"entries": [{"key": name}], "token_bucket": bucket}],
+        "filter_enabled": _share_of(100),
+        "filter_enforced": _share_of(100),
+        "descriptors": [{"entries": entries, "token_bucket": bucket}],
         "max_dynamic_descriptors": MOST_BUCKETS,
-        "rate_limits": [_takes(name)],
+        "rate_limits": [_takes(name, *conditions)],
     }
 
 
-def _takes(bucket: str) -> Json:
+def _takes(bucket: str, *conditions: Json) -> Json:
     """Out of the bucket that a route's metadata names."""
     place = {"key": "verdazul", "path": [{"key": bucket}]}
     name = {"descriptor_key": bucket, "metadata_key": place, "source": "ROUTE_ENTRY"}
     return {
-        "actions": [{"metadata": name}],
+        "actions": [{"metadata": name}, *conditions],
         "hits_addend": {"format": f"%METADATA(ROUTE:verdazul:{bucket}_cost)%"},
     }
+
+
+def _one_token_a_connection() -> Json:
+    """Refuses nothing: whoever finds no token is told to be known."""
+    return {
+        "@type": _TYPE + "local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": "known_connection",
+        "filter_enabled": _share_of(100),
+        "filter_enforced": _share_of(0),
+        "local_rate_limit_per_downstream_connection": True,
+        "token_bucket": {"max_tokens": 1, "tokens_per_fill": 1, "fill_interval": _FOR_GOOD},
+        "request_headers_to_add_when_not_enforced": [overwrite(KNOWN_CONNECTION_HEADER, "1")],
+    }
+
+
+def _of_new_connections() -> Json:
+    is_known = {"name": KNOWN_CONNECTION_HEADER, "present_match": True}
+    is_new = {"descriptor_value": "true", "expect_match": False, "headers": [is_known]}
+    status = {"status": {"code": TOO_MANY_CONNECTIONS}}
+    return _buckets(_NEW, {"header_value_match": is_new}) | status
+
+
+def _share_of(percent: int) -> Json:
+    return {"default_value": {"numerator": percent, "denominator": "HUNDRED"}}
 
 
 def costs(route: Route, deployment: DeploymentRoute) -> dict[str, str]:
@@ -75,6 +108,7 @@ def costs(route: Route, deployment: DeploymentRoute) -> dict[str, str]:
         **_cost(
             _OWN, f"{endpoint}.{deployment.name.lower()}", deployment.limits.requests_per_second
         ),
+        **_cost(_NEW, endpoint, route.limits.connections_per_second),
     }
 
 
@@ -96,6 +130,8 @@ def per_route(route: Route, deployment: DeploymentRoute) -> Json:
         made[_ALL_RATE] = switched_on()
     if deployment.limits.requests_per_second:
         made[_OWN_RATE] = switched_on()
+    if route.limits.connections_per_second:
+        made |= {_KNOWN: switched_on(), _NEW_RATE: switched_on()}
     if route.limits.bandwidth_kib_per_second:
         made[_BANDWIDTH] = _share(_bandwidth(route))
     if deployment.limits.max_request_bytes:

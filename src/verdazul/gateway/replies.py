@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from verdazul.gateway.headers import PATH_HEADER, REASON_HEADER, overwrite
+from verdazul.gateway.limits import TOO_MANY_CONNECTIONS
 
 Json = dict[str, Any]
 
@@ -18,7 +19,9 @@ Json = dict[str, Any]
 class Reply:
     """What a caller is told when one of `flags` (Envoy's response flags) says why.
 
-    Without flags, the status that Envoy chose says it, `unless` filter.lua has noted another cause.
+    Without flags, the status that Envoy chose says it: `chosen`, else `status` itself, `unless`
+    filter.lua has noted another cause. gRPC callers are told a `grpc_status`; where none is given,
+    Envoy derives one from the HTTP status, and knows few.
     """
 
     flags: tuple[str, ...]
@@ -27,8 +30,11 @@ class Reply:
     message: str
     reason: str = ""
     unless: str = ""
+    chosen: int = 0
+    grpc_status: int = 0
 
 
+_DEADLINE_EXCEEDED, _RESOURCE_EXHAUSTED = 4, 8  # of gRPC
 _WHO = (
     'deployment "%METADATA(ROUTE:verdazul:deployment)%"'
     ' of endpoint "%METADATA(ROUTE:verdazul:endpoint)%"'
@@ -41,6 +47,7 @@ FOR_ENDPOINTS = (
         "RequestTimeout",
         f"{_WHO} did not answer within %METADATA(ROUTE:verdazul:request_timeout_ms)% ms"
         " (request_timeout_ms)",
+        grpc_status=_DEADLINE_EXCEEDED,
     ),
     Reply(
         ("UO",),
@@ -61,10 +68,21 @@ FOR_ENDPOINTS = (
     ),
     Reply(
         (),
+        429,
+        "TooManyConnections",
+        'endpoint "%METADATA(ROUTE:verdazul:endpoint)%" is connected to too often: it takes'
+        " %METADATA(ROUTE:verdazul:connections_per_second)% new connections a second"
+        " (verdazul.connections_per_second); keep connections open, or try again later",
+        "rate_limited",
+        chosen=TOO_MANY_CONNECTIONS,
+    ),
+    Reply(
+        (),
         413,
         "PayloadTooLarge",
         f"{_WHO} takes requests of at most"
         " %METADATA(ROUTE:verdazul:max_request_bytes)% bytes (max_request_bytes)",
+        grpc_status=_RESOURCE_EXHAUSTED,
     ),
     Reply(
         ("UH", "UF", "NC"),
@@ -111,12 +129,21 @@ def local_replies() -> Json:
     """Every reply of Envoy's own as `{"error": {"code", "message"}}`; the first match counts."""
     return {
         "mappers": [
-            *(_mapper(reply, _and(OF_AN_ENDPOINT, _cause(reply))) for reply in FOR_ENDPOINTS),
+            *(mapper for reply in FOR_ENDPOINTS for mapper in _of_endpoints(reply)),
             *(_mapper(reply, _cause(reply)) for reply in FOR_THE_CONTROL_API),
             *(_by_status(status, code) for status, code in CODES.items()),
         ],
         "body_format": _body("GatewayError", "%LOCAL_REPLY_BODY%"),
     }
+
+
+def _of_endpoints(reply: Reply) -> list[Json]:
+    plain = _mapper(reply, _and(OF_AN_ENDPOINT, _cause(reply)))
+    if not reply.grpc_status:
+        return [plain]
+    grpc = _mapper(reply, _and(OF_AN_ENDPOINT, _BY_GRPC, _cause(reply)))
+    status = overwrite("grpc-status", str(reply.grpc_status))
+    return [grpc | {"headers_to_add": [*grpc.get("headers_to_add", []), status]}, plain]
 
 
 def _mapper(reply: Reply, when: Json) -> Json:
@@ -145,6 +172,11 @@ def _body(code: str, message: str) -> Json:
 OF_AN_ENDPOINT: Json = {
     "header_filter": {"header": {"name": PATH_HEADER, "present_match": True}},
 }
+_BY_GRPC: Json = {
+    "header_filter": {
+        "header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
+    },
+}
 
 
 def _without(key: str) -> Json:
@@ -160,11 +192,8 @@ def _without(key: str) -> Json:
 def _cause(reply: Reply) -> Json:
     if reply.flags:
         return {"response_flag_filter": {"flags": list(reply.flags)}}
-    return (
-        _and(_status(reply.status), _without(reply.unless))
-        if reply.unless
-        else _status(reply.status)
-    )
+    status = _status(reply.chosen or reply.status)
+    return _and(status, _without(reply.unless)) if reply.unless else status
 
 
 def _status(status: int) -> Json:

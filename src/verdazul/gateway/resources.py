@@ -176,6 +176,7 @@ def _sentences(route: Route, deployment: DeploymentRoute) -> Json:
         "max_requests": str(deployment.max_requests),
         **limits.costs(route, deployment),
         "requests_per_second": limits.rates_text(route, deployment),
+        "connections_per_second": str(route.limits.connections_per_second),
         "max_request_bytes": str(deployment.limits.max_request_bytes),
     }
 

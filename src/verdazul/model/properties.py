@@ -19,6 +19,7 @@ from verdazul.model.show import shown
 
 PREFIX = "verdazul."
 REQUESTS_PER_SECOND = PREFIX + "requests_per_second"
+CONNECTIONS_PER_SECOND = PREFIX + "connections_per_second"
 BANDWIDTH = PREFIX + "bandwidth_kib_per_second"
 MAX_REQUEST_BYTES = PREFIX + "max_request_bytes"
 MAX_RESPONSE_BYTES = PREFIX + "max_response_bytes"
@@ -57,7 +58,8 @@ _CORS = Property(
 )
 _PROTOCOL = Property(UPSTREAM_PROTOCOL, f"{HTTP1} or {HTTP2}", lambda text: text in {HTTP1, HTTP2})
 
-OF_ENDPOINTS = {one.name: one for one in (_RATE, _count(BANDWIDTH, 10_000_000), *_SIZES, _CORS)}
+_WHOLE = (_count(BANDWIDTH, 10_000_000), _count(CONNECTIONS_PER_SECOND, 1_000_000))
+OF_ENDPOINTS = {one.name: one for one in (_RATE, *_WHOLE, *_SIZES, _CORS)}
 OF_DEPLOYMENTS = {one.name: one for one in (_RATE, *_SIZES, _PROTOCOL)}
 
 
