@@ -86,18 +86,20 @@ def bare(it: Bench) -> float:
                 **os.environ,
                 "AML_APP_ROOT": folder,
                 "AZUREML_ENTRY_SCRIPT": "score.py",
+                "ROUND": "0",
                 "VERDAZUL_LISTEN_FD": str(server.fileno()),
             },
             pass_fds=(server.fileno(),),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         ) as process:
-            while httpx.get(f"http://127.0.0.1:{port}/").status_code != httpx.codes.OK:
-                time.sleep(0.01)
-            httpx.post(f"http://127.0.0.1:{port}/score", json={"x": 1}).raise_for_status()
-            spent = time.perf_counter() - began
-            process.terminate()
-        return spent
+            try:
+                while httpx.get(f"http://127.0.0.1:{port}/").status_code != httpx.codes.OK:
+                    time.sleep(0.01)
+                httpx.post(f"http://127.0.0.1:{port}/score", json={"x": 1}).raise_for_status()
+                return time.perf_counter() - began
+            finally:
+                process.terminate()
 
 
 if __name__ == "__main__":
