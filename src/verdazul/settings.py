@@ -43,6 +43,14 @@ class Settings:
         default=100,
         metadata={"least": 0, "doc": "endpoints that may be declared; 100 is Azure's limit"},
     )
+    deployments: int = field(
+        default=500,
+        metadata={"least": 0, "doc": "deployments of all endpoints; 500 is Azure's limit"},
+    )
+    deployments_per_endpoint: int = field(
+        default=20,
+        metadata={"least": 0, "doc": "deployments of one endpoint; 20 is Azure's limit"},
+    )
     requests_per_second: int = field(
         default=500,
         metadata={"least": 0, "doc": "requests an endpoint takes in a second; 0: no limit"},

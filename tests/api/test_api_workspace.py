@@ -306,8 +306,12 @@ def test_usages_sizes_and_quotas_are_those_of_here(tell: Tell) -> None:
         elsewhere = await door.client.get(f"{base}/westus/usages")
 
         used = {each["name"]["value"]: (each["currentValue"], each["limit"]) for each in usages}
-        assert used == {"onlineEndpoints": (1, 100), "standardDSv2Family": (8, -1)}
-        assert [each["limit"] for each in quotas] == [100, -1]
+        assert used == {
+            "onlineEndpoints": (1, 100),
+            "onlineDeployments": (1, 500),
+            "standardDSv2Family": (8, -1),
+        }
+        assert [each["limit"] for each in quotas] == [100, 500, -1]
         (known,) = [each for each in sizes if each["name"] == "Standard_DS3_v2"]
         assert (known["vCPUs"], known["memoryGB"], known["gpus"]) == (4, 14, 0)
         assert problem(elsewhere)[0] == 404

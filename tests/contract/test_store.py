@@ -179,6 +179,7 @@ def test_a_part_of_the_endpoints_comes_with_their_status_and_deployments(ask: As
             assert [one.name for one in part] == [*names, "zz1"][skip : skip + 2]
         assert await store.endpoint_names() == (*names, "zz1")
         assert await store.count_endpoints() == 5
+        assert await store.count_deployments() == 4
         *first, last = await store.endpoints()
         assert await store.endpoint_state("BETA") == first[1]
         assert await store.endpoint_state("bet") is None

@@ -12,6 +12,7 @@ from verdazul.core.limits import DeploymentLimits, Limits
 from verdazul.core.route import Mirror, Route
 from verdazul.model.endpoint import EndpointSpec
 from verdazul.model.errors import UserError
+from verdazul.settings import Settings
 
 
 @pytest.mark.azure(27, 29)
@@ -87,5 +88,37 @@ def test_limits_come_into_force_without_a_restart() -> None:
         assert found.limits == Limits(7, 0, 1000, 1_572_864)
         assert found.deployments[0].limits == DeploymentLimits(0, 1000, 2000)
         assert await bench.compute.observe("credit") == before
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.azure(83)
+@pytest.mark.parametrize(
+    ("settings", "told", "raised_by"),
+    [
+        (Settings(deployments=3), "3 deployments of all endpoints", "VERDAZUL_DEPLOYMENTS"),
+        (
+            Settings(deployments_per_endpoint=2),
+            'endpoint "credit" has 2 deployments',
+            "VERDAZUL_DEPLOYMENTS_PER_ENDPOINT",
+        ),
+    ],
+)
+def test_so_many_deployments_are_the_limit_and_what_raises_it_is_said(
+    settings: Settings, told: str, raised_by: str
+) -> None:
+    async def scenario() -> None:
+        bench = Bench(settings=settings)
+        await bench.serving(blue=100, green=0)
+        await bench.create_endpoint("other")
+        elsewhere = await bench.spec("blue", endpoint="other")
+        await deployments.put_deployment(bench.world, elsewhere)
+
+        with pytest.raises(UserError, match=told) as refused:
+            await bench.deploy("red")
+        await bench.deploy("green", version="2")
+
+        assert refused.value.problem.code == "OutOfQuota"
+        assert refused.value.problem.fix.endswith(f"a higher {raised_by}")
 
     asyncio.run(scenario())

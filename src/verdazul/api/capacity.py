@@ -64,9 +64,12 @@ class CapacityRoutes:
     async def _used(self) -> list[Usage]:
         endpoints = await self.world.store.endpoints()
         declared = [state.record for endpoint in endpoints for state in endpoint.deployments]
-        most = self.world.settings.endpoints
-        count = Usage("onlineEndpoints", "Online endpoints", len(endpoints), most)
-        return [count, *cores_by_family(declared)]
+        settings = self.world.settings
+        return [
+            Usage("onlineEndpoints", "Online endpoints", len(endpoints), settings.endpoints),
+            Usage("onlineDeployments", "Online deployments", len(declared), settings.deployments),
+            *cores_by_family(declared),
+        ]
 
     def _usage(self, one: Usage) -> dict[str, Any]:
         return {

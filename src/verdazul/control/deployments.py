@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NoReturn
 
 from verdazul.control.endpoints import (
     Accepted,
@@ -35,7 +36,6 @@ from verdazul.model.names import same_name
 from verdazul.model.skus import instance_type, small_sku_warning
 from verdazul.model.supported import refuse_unsupported
 
-DEPLOYMENTS_LIMIT = 20
 """Azure's limit of deployments behind one endpoint."""
 
 
@@ -163,12 +163,25 @@ async def _record(
 
 
 async def _refuse_over_limit(world: World, endpoint: EndpointRecord) -> None:
-    if len(await world.store.deployments(endpoint.name)) >= DEPLOYMENTS_LIMIT:
-        raise UserError(
-            f'endpoint "{endpoint.name}" has {DEPLOYMENTS_LIMIT} deployments; that is the limit',
-            code="OutOfQuota",
-            fix="delete a deployment that is not needed any more",
+    most, most_in_all = world.settings.deployments_per_endpoint, world.settings.deployments
+    if len(await world.store.deployments(endpoint.name)) >= most:
+        _out_of_quota(
+            f'endpoint "{endpoint.name}" has {most} deployments',
+            "VERDAZUL_DEPLOYMENTS_PER_ENDPOINT",
         )
+    if await world.store.count_deployments() >= most_in_all:
+        _out_of_quota(
+            f"there are {most_in_all} deployments of all endpoints", "VERDAZUL_DEPLOYMENTS"
+        )
+
+
+def _out_of_quota(what: str, setting: str) -> NoReturn:
+    raise UserError(
+        f"{what}; that is the limit",
+        code="OutOfQuota",
+        fix="delete a deployment that is not needed any more, or start Verdazul with a higher "
+        f"{setting}",
+    )
 
 
 def _refuse_live(endpoint: EndpointRecord, record: DeploymentRecord) -> None:

@@ -27,7 +27,7 @@ from verdazul.gateway.headers import KNOWN_CONNECTION_HEADER, overwrite, switche
 Json = dict[str, Any]
 
 BUCKET = 1_000_000_000
-MOST_BUCKETS = 2000  # of 100 endpoints with 20 deployments each; over it, the oldest starts afresh
+MOST_BUCKETS = 20_000  # made when first asked for; over it, the oldest starts afresh
 TRAILER_PREFIX = "ms-azureml-"
 TOO_MANY_CONNECTIONS = 428  # within the gateway: tells one 429 from the other (replies.py)
 _ALL, _OWN, _NEW = "endpoint_bucket", "deployment_bucket", "connection_bucket"

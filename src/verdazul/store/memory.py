@@ -121,6 +121,9 @@ class MemoryStore:
     async def count_endpoints(self) -> int:
         return len(self._tables.endpoints)
 
+    async def count_deployments(self) -> int:
+        return len(self._tables.deployments)
+
     async def endpoint(self, name: str) -> EndpointRecord | None:
         return self._tables.endpoints.get(name.lower())
 

@@ -58,6 +58,10 @@ class SqliteReads:
         rows = await self._rows("SELECT count(*) FROM endpoints")
         return int(rows[0][0])
 
+    async def count_deployments(self) -> int:
+        rows = await self._rows("SELECT count(*) FROM deployments")
+        return int(rows[0][0])
+
     async def endpoint(self, name: str) -> EndpointRecord | None:
         rows = await self._rows("SELECT record FROM endpoints WHERE endpoint_key = ?", name.lower())
         return load(EndpointRecord, rows[0][0]) if rows else None
