@@ -1,7 +1,7 @@
 """Container engines for the contract: our local engine, and a real one where the machine has one.
 
-A real one is looked for at VERDAZUL_TEST_DOCKER_HOST and at Docker's usual socket. Its images are
-made from scratch around a static busybox: no registry is needed.
+A real one, Docker or podman, is looked for at VERDAZUL_TEST_DOCKER_HOST, else at the usual sockets.
+Its images are made from scratch around a static busybox: no registry is needed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,7 +25,7 @@ from verdazul.engine.ending import stop_engine
 from verdazul.engine.starting import start
 from verdazul.settings import Settings
 
-_USUAL = "unix:///var/run/docker.sock"
+_USUAL = ("unix:///var/run/docker.sock", "unix:///run/podman/podman.sock")
 SCORE = "def init(): print('it began')\ndef run(raw): return raw\n"
 BROKEN = "def init(): raise ValueError('the weights are gone')\ndef run(raw): ...\n"
 DOCKERFILE = """FROM mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04
@@ -50,7 +50,7 @@ class World(Protocol):
         """What to create from the image `contract:KIND`."""
 
 
-def packed(files: Mapping[str, bytes | str], *, executable: str = "") -> bytes:
+def packed(files: Mapping[str, bytes | str], *, executable: Iterable[str] = ()) -> bytes:
     """A tar archive."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
@@ -58,7 +58,7 @@ def packed(files: Mapping[str, bytes | str], *, executable: str = "") -> bytes:
             data = content.encode() if isinstance(content, str) else content
             member = tarfile.TarInfo(name)
             member.size = len(data)
-            member.mode = 0o755 if name == executable else 0o644
+            member.mode = 0o755 if name in executable else 0o644
             tar.addfile(member, io.BytesIO(data))
     return archive.getvalue()
 
@@ -96,18 +96,18 @@ class RealWorld:
     def context(self, kind: str) -> bytes:
         command = ["/busybox", *(("httpd", "-f", "-p", "5001") if kind == "serves" else ("false",))]
         words = ", ".join(f'"{word}"' for word in command)
-        busybox = Path(shutil.which("busybox") or "/bin/busybox")
         lines = "FROM scratch\nCOPY busybox /busybox\nCOPY index.html /index.html\n"
         dockerfile = f"{lines}EXPOSE 5001\nCMD [{words}]\n"
         files: dict[str, bytes | str]
-        files = {"Dockerfile": dockerfile, "index.html": "up\n", "busybox": busybox.read_bytes()}
-        return packed(files, executable="busybox")
+        files = {"Dockerfile": dockerfile, "index.html": "up\n", "busybox": busybox()}
+        return packed(files, executable=["busybox"])
 
     def body(self, kind: str, labels: Mapping[str, str]) -> dict[str, Any]:
         return {
             "Image": f"contract:{kind}",
             "Labels": labels,
             "Tty": True,
+            "StopTimeout": 1,  # its httpd does not heed SIGTERM
             "HostConfig": {"PublishAllPorts": True},
         }
 
@@ -126,14 +126,30 @@ def our_world() -> Iterator[World]:
 @contextlib.contextmanager
 def real_world() -> Iterator[World]:
     """Skips where there is none."""
-    if not shutil.which("busybox"):
-        pytest.skip("no busybox to make images of (apt: busybox-static)")
-    try:
-        engine = Engine.at(os.environ.get("VERDAZUL_TEST_DOCKER_HOST", _USUAL))
-        engine.version()
-    except DockerEngineNotAvailable as error:
-        pytest.skip(f"no container engine on this machine: {error.problem.message}")
-    with engine:
+    with real_engine() as engine:
         yield RealWorld(engine)
         for container in engine.containers(["contract"]):
             engine.remove(container.id)
+
+
+@contextlib.contextmanager
+def real_engine() -> Iterator[Engine]:
+    """Docker or podman. Skips where there is none, or nothing to make images of."""
+    named = os.environ.get("VERDAZUL_TEST_DOCKER_HOST")
+    with contextlib.ExitStack() as open_:
+        for host in [named] if named else _USUAL:
+            with contextlib.suppress(DockerEngineNotAvailable):
+                engine = open_.enter_context(Engine.at(host))
+                engine.version()
+                busybox()
+                yield engine
+                return
+        pytest.skip("no container engine on this machine (VERDAZUL_TEST_DOCKER_HOST names one)")
+
+
+def busybox() -> bytes:
+    """The one program of an image; it needs no library. Skips where there is none."""
+    found = shutil.which("busybox")
+    if not found:
+        pytest.skip("no busybox to make images of (apt: busybox-static)")
+    return Path(found).read_bytes()

@@ -18,6 +18,8 @@ import pytest
 from tests.e2e.system import CONDA, Outcome
 from verdazul.cli.main import main
 from verdazul.engine.ending import stop_engine
+from verdazul.engine.starting import start
+from verdazul.settings import Settings
 
 pytestmark = pytest.mark.e2e
 SCORE = """
@@ -229,6 +231,22 @@ def test_an_engine_that_is_named_has_to_answer(desk: Desk) -> None:
 
     assert "DockerEngineNotAvailable" in desk.run(*words, code=1, DOCKER_HOST="unix:///no").err
     assert "tcp://HOST:PORT" in desk.run(*words, code=1, DOCKER_HOST="ssh://me@there").err
+
+
+@pytest.mark.azure(107)
+def test_the_socket_of_podman_is_found_without_being_named(desk: Desk) -> None:
+    """Ours stands in for podman: which socket was taken is what counts."""
+    other = Settings.read({}, home=desk.folder / "o")
+    folder = desk.folder / "podman"
+    folder.mkdir()
+    (folder / "podman.sock").symlink_to(start(other).docker_host.removeprefix("unix://"))
+    try:
+        listed = desk.run("online-endpoint", "list", "--local", "--verbose")
+    finally:
+        (folder / "podman.sock").unlink()
+        asyncio.run(stop_engine(other.home))
+
+    assert f"container engine unix://{folder}/podman.sock" in listed.err
 
 
 @pytest.mark.azure(107, 108)

@@ -7,6 +7,8 @@ spoken to alike. Failures come in the engine's words, under codes of ours.
 from __future__ import annotations
 
 import json
+import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +23,10 @@ from verdazul.model.errors import Conflict, Fatal, NotFound, UserError, Verdazul
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0
+ENGINE_REFUSED = "ContainerEngineRefused"  # no code of its own: Docker and podman have none
 _OURS = "Verdazul"
+_PODMAN = "Podman"
+_TAIL_LINES = 20
 
 
 class DockerEngineNotAvailable(UserError):
@@ -44,10 +49,13 @@ class Container:
 
     @property
     def has_ended(self) -> bool:
-        return self.status in {"exited", "dead"}
+        """Whether nothing runs in it (any more); one that could not be started counts too."""
+        return self.status not in {"running", "paused", "restarting"}
 
     def published(self, port: str) -> int | None:
         """Where a port of the container is on this machine; None while it is nowhere."""
+        if self.has_ended:  # podman goes on telling where it was
+            return None
         for address in self.ports.get(f"{port}/tcp") or ():
             if address.get("HostPort"):
                 return int(address["HostPort"])
@@ -92,6 +100,14 @@ class Engine:
         trace: TracebackType | None,
     ) -> None:
         self._http.close()
+
+    @property
+    def podman_version(self) -> tuple[int, ...] | None:
+        """Which podman it is; None for another engine."""
+        for part in self.version().get("Components") or ():
+            if str(part.get("Name")).startswith(_PODMAN):
+                return tuple(map(int, re.findall(r"\d+", str(part.get("Version")))[:3]))
+        return None
 
     @property
     def is_processes(self) -> bool:
@@ -141,7 +157,7 @@ class Engine:
                 if response.is_error:
                     response.read()
                     raise build_failed(_message(response))
-                yield from _told(response.iter_lines())
+                yield from _built(response.iter_lines())
             finally:
                 response.close()
 
@@ -159,13 +175,11 @@ class Engine:
         with _answering(self.host), self._http.stream("POST", path, timeout=None) as response:
             if response.is_error:
                 response.read()
-                raise UserError(
-                    f"could not find image {name!r} locally or in its registry: "
-                    f"{_message(response)}",
-                    code="InvalidLocalEndpoint",
-                    fix="check environment.image",
-                )
-            yield from _told(response.iter_lines())
+                raise _not_had(name, _message(response))
+            try:
+                yield from _told(response.iter_lines())
+            except _Refused as refused:
+                raise _not_had(name, str(refused)) from None
 
     def create(self, name: str, body: Mapping[str, Any]) -> tuple[str, list[str]]:
         """Create a container; returns its id, and what the engine warns of."""
@@ -223,14 +237,18 @@ class Engine:
             ) from None
 
 
-def build_failed(why: str) -> UserError:
-    """The image cannot be built; `why` is the builder's word."""
+def build_failed(why: str, said: Iterable[str] = ()) -> UserError:
+    """The image cannot be built; `why` is the builder's word, `said` what it told before."""
     first, *rest = why.strip().splitlines() or ["the engine said nothing"]
     return UserError(
         f"Building the local endpoint image failed with error: {first}",
         code="LocalEndpointImageBuildError",
-        log_tail=tuple(rest[-20:]),
+        log_tail=(*said, *rest)[-_TAIL_LINES:],
     )
+
+
+class _Refused(Exception):
+    """The engine gave up amid its telling."""
 
 
 @contextmanager
@@ -249,11 +267,30 @@ def _silent(host: str, why: str) -> DockerEngineNotAvailable:
     )
 
 
+def _not_had(image: str, why: str) -> UserError:
+    return UserError(
+        f"could not find image {image!r} locally or in its registry: {why}",
+        code="InvalidLocalEndpoint",
+        fix="check environment.image",
+    )
+
+
+def _built(lines: Iterable[str]) -> Iterator[str]:
+    """What a build tells; its failure says only "exit status 1", the lines before it say why."""
+    said: deque[str] = deque(maxlen=_TAIL_LINES)
+    try:
+        for line in _told(lines):
+            said.append(line)
+            yield line
+    except _Refused as refused:
+        raise build_failed(str(refused), said) from None
+
+
 def _told(lines: Iterable[str]) -> Iterator[str]:
     for line in filter(str.strip, lines):
         told = json.loads(line)
         if "error" in told:
-            raise build_failed(str(told["error"]))
+            raise _Refused(told["error"])
         text = told.get("stream") or told.get("status") or ""
         yield from filter(str.strip, str(text).splitlines())
 
@@ -261,9 +298,12 @@ def _told(lines: Iterable[str]) -> Iterator[str]:
 def _refusal(response: httpx.Response) -> VerdazulError:
     families: dict[int, type[VerdazulError]] = {404: NotFound, 409: Conflict}
     is_theirs = response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR
+    message = _message(response)
     family = families.get(response.status_code, Fatal if is_theirs else UserError)
-    code = str(_body(response).get("code") or "ContainerEngineRefused")
-    return family(f"the container engine refused: {_message(response)}", code=code)
+    if is_theirs and "is already in use" in message:  # podman's 409 for a name
+        family = Conflict
+    code = str(_body(response).get("code") or ENGINE_REFUSED)
+    return family(f"the container engine refused: {message}", code=code)
 
 
 def _message(response: httpx.Response) -> str:

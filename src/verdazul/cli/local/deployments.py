@@ -6,24 +6,22 @@ the new one comes, and it is watched until it answers or has ended.
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 from verdazul.cli import render, specs
 from verdazul.cli.grammar import Arguments
-from verdazul.cli.local import artifacts, debug, image, places, records
+from verdazul.cli.local import artifacts, cards, debug, image, places, records
 from verdazul.cli.local.engines import engine
 from verdazul.cli.progress import progress
 from verdazul.cli.session import Session
-from verdazul.client.engine import Container, Engine
+from verdazul.client.engine import ENGINE_REFUSED, Container, Engine
 from verdazul.client.local import answers
 from verdazul.client.operations import NotReady
 from verdazul.model.assets import InlineEnvironment, InlineModel, ModelType
 from verdazul.model.deployment import DeploymentSpec
-from verdazul.model.errors import UserError
+from verdazul.model.errors import Conflict, Fatal, UserError
 from verdazul.model.load import deployment_from_mapping
 from verdazul.model.supported import refuse_unsupported_locally
 
@@ -119,12 +117,11 @@ def _changed(session: Session, arguments: Arguments) -> DeploymentSpec:
 def _bring(session: Session, spec: DeploymentSpec, arguments: Arguments) -> None:
     """Make it so, and show what came of it."""
     _refuse_without_code(spec)
-    if arguments.local_enable_gpu:
-        _check_gpu()
     if keys := image.without_effect(spec):
         session.note(f"without effect locally, as in Azure: {', '.join(keys)}")
     spec = artifacts.fetched(session, spec)
     with engine(session) as found:
+        devices = cards.request(found) if arguments.local_enable_gpu else []
         port = debug.port(found) if arguments.vscode_debug else None
         plan = image.plan(spec, debug_port=port)
         endpoint = _declared_endpoint(found, spec.endpoint_name)
@@ -134,7 +131,7 @@ def _bring(session: Session, spec: DeploymentSpec, arguments: Arguments) -> None
         if port and not found.is_processes:
             debug.open_container(session, plan, labels)
             return
-        _replace(session, found, plan, labels, has_gpu=arguments.local_enable_gpu)
+        _replace(session, found, plan, plan.body(labels, devices=devices))
         if port:
             debug.await_debugger(session, plan, port, seconds=arguments.timeout)
         container = _started(session, found, arguments, spec)
@@ -174,14 +171,24 @@ def _no_engine(plan: image.Plan) -> UserError:
     )
 
 
-def _replace(
-    session: Session, found: Engine, plan: image.Plan, labels: dict[str, str], *, has_gpu: bool
-) -> None:
+def _replace(session: Session, found: Engine, plan: image.Plan, body: dict[str, Any]) -> None:
+    """End the old one, start the new one. Raises NotReady when the engine cannot start it."""
     spec = plan.spec
     for old in found.containers(records.wanted(spec.endpoint_name, spec.name)):
         _end(found, old)
-    body = plan.body(labels, has_gpu=has_gpu)
-    _, warnings = found.create(f"{spec.endpoint_name}.{spec.name}", body)
+    name = f"{spec.endpoint_name}.{spec.name}"
+    try:
+        _, warnings = found.create(name, body)
+        found.start(name)
+    except Conflict as taken:
+        taken.add_note(f"docker rm {name} removes it, if nobody needs it")
+        raise
+    except (UserError, Fatal) as refusal:
+        if refusal.problem.code != ENGINE_REFUSED:
+            raise
+        if body["HostConfig"].get("DeviceRequests") and cards.are_meant(refusal):
+            raise cards.missing(refusal) from None
+        raise NotReady.of(records.not_started(spec, refusal.problem.message).problem) from None
     for warning in warnings:
         session.detail(warning)
 
@@ -189,8 +196,7 @@ def _replace(
 def _started(
     session: Session, found: Engine, arguments: Arguments, spec: DeploymentSpec
 ) -> Container:
-    """Start it and watch it. Raises NotReady (LocalEndpointInFailedState) when it ends."""
-    found.start(f"{spec.endpoint_name}.{spec.name}")
+    """Watch it start. Raises NotReady (LocalEndpointInFailedState) when it ends."""
     with progress(quiet=session.quiet) as on:
         on.happened(f"starting {spec.endpoint_name} / {spec.name}")
         end = time.monotonic() + arguments.timeout
@@ -250,15 +256,3 @@ def _refuse_without_code(spec: DeploymentSpec) -> None:
         code="RequiredLocalArtifactsNotFound",
         fix="add `code_configuration` with `code` and `scoring_script`",
     )
-
-
-def _check_gpu() -> None:
-    program = shutil.which("nvidia-smi")
-    done = program and subprocess.run([program, "-L"], capture_output=True, check=False)
-    if not done or done.returncode:
-        raise UserError(
-            "Nvidia GPU is not available in your local system. Use nvidia-smi command to see the "
-            "available GPU",
-            code="LocalDeploymentGPUNotAvailable",
-            fix="leave out --local-enable-gpu",
-        )

@@ -24,13 +24,13 @@ def engine(session: Session) -> Iterator[Engine]:
             named.version()
             yield named
         return
-    usual = None if host else _usual()
+    usual = None if host else _usual(session)
     with usual or Engine.at(_own(session)) as opened:
         session.detail(f"container engine {opened.host}")
         yield opened
 
 
-def _usual() -> Engine | None:
+def _usual(session: Session) -> Engine | None:
     """The first of the usual sockets that answers."""
     for path in _usual_sockets():
         if not path.is_socket():
@@ -38,7 +38,8 @@ def _usual() -> Engine | None:
         found = Engine.at(f"unix://{path}")
         try:
             found.version()
-        except DockerEngineNotAvailable:
+        except DockerEngineNotAvailable as error:
+            session.detail(error.problem.message)
             found.__exit__(None, None, None)
         else:
             return found

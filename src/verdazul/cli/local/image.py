@@ -69,9 +69,8 @@ class Plan:
     def dockerfile_name(self) -> str:
         return _DOCKERFILE
 
-    def body(self, labels: Mapping[str, str], *, has_gpu: bool) -> dict[str, Any]:
+    def body(self, labels: Mapping[str, str], *, devices: list[dict[str, Any]]) -> dict[str, Any]:
         """The container to create."""
-        gpu = [{"Driver": "", "Count": -1, "Capabilities": [["gpu"]]}]
         return {
             "Image": self.image,
             "Labels": dict(labels),
@@ -79,12 +78,19 @@ class Plan:
             "Env": [f"{name}={value}" for name, value in self.env.items()],
             "HostConfig": {
                 "PublishAllPorts": True,
-                "Binds": [f"{here}:{there}" for here, there in self.binds.items()],
-                **({"DeviceRequests": gpu} if has_gpu else {}),
+                # z: readable for containers where SELinux rules, too
+                "Binds": [f"{here}:{there}:z" for here, there in self.binds.items()],
+                **({"DeviceRequests": devices} if devices else {}),
             },
-            # an own image may not say which port it serves on
-            "ExposedPorts": {f"{self.port}/tcp": {}},
+            # an own image may not say which ports it serves on
+            "ExposedPorts": {f"{port}/tcp": {} for port in self._ports()},
         }
+
+    def _ports(self) -> set[str]:
+        """Where it is called, and where it says that it is ready."""
+        environment = self.spec.environment
+        own = environment.inference_config if isinstance(environment, InlineEnvironment) else None
+        return {self.port, str(own.readiness_route.port)} if own else {self.port}
 
     def _files(self) -> dict[str, str]:
         environment, collector = self.spec.environment, _collector(self.spec.data_collector)

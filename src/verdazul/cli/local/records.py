@@ -70,14 +70,14 @@ def deployment_entity(container: Container) -> dict[str, Any]:
 
 def endpoint_entity(declared: Mapping[str, Any], container: Container | None) -> dict[str, Any]:
     """A local endpoint as people see it. `container` is the one that is called."""
-    is_up = container is not None and not container.has_ended
+    is_called = container is not None and container.published(_port(container)) is not None
     return {
         "auth_mode": declared.get("auth_mode") or "key",
         "location": "local",
         "name": declared["name"],
         "properties": declared.get("properties") or {},
         "provisioning_state": state(container) if container else "Succeeded",
-        "scoring_uri": scoring_uri(container) if is_up and container else None,
+        "scoring_uri": scoring_uri(container) if is_called and container else None,
         "tags": declared.get("tags") or {},
         "traffic": declared.get("traffic") or {},
     }
@@ -85,18 +85,32 @@ def endpoint_entity(declared: Mapping[str, Any], container: Container | None) ->
 
 def scoring_uri(container: Container) -> str:
     """Where it is called; images of one's own say their path themselves."""
-    return url(container, _route(container, "scoring_route") or "/score")
+    return _url(
+        container, _port(container), _route(container, "scoring_route").get("path") or "/score"
+    )
 
 
 def readiness_uri(container: Container) -> str:
     """What answers once it is ready."""
-    return url(container, _route(container, "readiness_route") or "/")
+    route = _route(container, "readiness_route")
+    port = str(route.get("port") or _port(container))
+    return _url(container, port, route.get("path") or "/")
 
 
-def url(container: Container, path: str) -> str:
-    """A path at the port that the container's own is published on."""
-    port = container.published(container.labels.get("azureml-port") or _MODEL_PORT)
-    return f"http://localhost:{port}{path}"
+def _port(container: Container) -> str:
+    return container.labels.get("azureml-port") or _MODEL_PORT
+
+
+def _url(container: Container, port: str, path: str) -> str:
+    """A path at the port of this machine that leads to one of the container's."""
+    published = container.published(port)
+    if not published:
+        raise UserError(
+            f"container {container.name} runs, but its port {port} leads nowhere on this machine",
+            code="InvalidLocalEndpoint",
+            fix="create the deployment again",
+        )
+    return f"http://localhost:{published}{path}"
 
 
 def missing(endpoint: str, deployment: str = "") -> NotFound:
@@ -126,6 +140,15 @@ def failed(container: Container, log_tail: tuple[str, ...] = ()) -> UserError:
     )
 
 
+def not_started(spec: DeploymentSpec, why: str) -> UserError:
+    """Say that its engine could not even start it."""
+    return UserError(
+        f"Local deployment ({spec.endpoint_name} / {spec.name}) could not be started: {why}",
+        code="LocalEndpointInFailedState",
+        fix="correct the image (its CMD or ENTRYPOINT), or what is mounted into it",
+    )
+
+
 def _written(spec: DeploymentSpec) -> dict[str, Any]:
     """As YAML would hold it: the SDK's loader reads it too."""
     written = spec.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
@@ -149,8 +172,7 @@ def _read(container: Container, label: str) -> dict[str, Any]:
     return found
 
 
-def _route(container: Container, name: str) -> str:
+def _route(container: Container, name: str) -> Mapping[str, Any]:
     environment = deployment_data(container).get("environment")
     config = environment.get("inference_config") if isinstance(environment, dict) else None
-    route = (config or {}).get(name) or {}
-    return str(route.get("path") or "")
+    return (config or {}).get(name) or {}
