@@ -117,6 +117,22 @@ def test_line_ends_inside_of_a_text_are_taken(tell: Tell) -> None:
     tell(story)
 
 
+def test_an_image_that_is_to_follow_its_base_is_refused_by_name(tell: Tell) -> None:
+    async def story(door: Door) -> None:
+        told = {"image": "i", "autoRebuild": "OnBaseImageUpdate"}
+
+        refused = await door.ask("PUT", "environments/env/versions/1", {"properties": told})
+        told["autoRebuild"] = "Disabled"
+        taken = await door.ask("PUT", "environments/env/versions/1", {"properties": told})
+
+        status, code, message = problem(refused)
+        assert (status, code) == (400, "NotSupportedYet")
+        assert "properties.autoRebuild" in message
+        assert taken.status_code == 201
+
+    tell(story)
+
+
 @pytest.mark.parametrize("body", [b"[]", b"null", b"3", b'"text"', b"true"])
 @pytest.mark.parametrize(("method", "path"), TAKING_BODIES)
 def test_a_body_that_is_no_object_is_said(tell: Tell, method: str, path: str, body: bytes) -> None:

@@ -167,9 +167,9 @@ def test_what_scripts_begin_with_is_accepted_without_data(az: Run, words: list[s
             "VERDAZUL_LOCATION=mars",
         ),
         (["ml", "workspace", "create", "-l", "local"], 2, "--name"),
-        (["ml", "workspace", "create", "-n", ""], 1, "--name is ''"),
-        (["ml", "workspace", "create", "-n", "verdazul", "-l", ""], 1, "--location is ''"),
-        (["ml", "workspace", "delete", "-n", "", "--yes"], 1, "--name is ''"),
+        (["ml", "workspace", "create", "-n", ""], 2, "-n/--name/-w/--workspace-name: it is empty"),
+        (["ml", "workspace", "create", "-n", "verdazul", "-l", ""], 2, "it is empty"),
+        (["ml", "workspace", "delete", "-n", "", "--yes"], 2, "it is empty"),
         (
             ["ml", "workspace", "create", "-n", "verdazul", "-f", "w.yml"],
             2,

@@ -227,3 +227,23 @@ def test_help_needs_no_slow_import() -> None:
     )
 
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [
+        (["online-endpoint", "show", "-n", ""], "-n/--name"),
+        (["online-endpoint", "show", "--name="], "-n/--name"),
+        (["online-endpoint", "create", "--file", " "], "-f/--file"),
+        (["online-endpoint", "list", "-g", ""], "-g/--resource-group"),
+        (["online-deployment", "list", "--endpoint", ""], "-e/--endpoint-name"),
+        (["model", "create", "-n", "m", "--set", ""], "--set"),
+    ],
+)
+def test_an_empty_flag_is_not_one_that_was_left_out(
+    api: Api, run: Run, words: list[str], flag: str
+) -> None:
+    ran = run(*words)
+
+    assert (ran.code, ran.out, api.seen) == (2, "", [])
+    assert f"argument {flag}: it is empty" in ran.err

@@ -76,4 +76,6 @@ def test_an_identity_is_its_oid_else_its_sub() -> None:
 
     assert holder_of(both, "") == Holder("o", "Ann", ("g",))
     assert holder_of({"sub": "s"}, "d") == Holder("//d/s", "//d/s", ())
+    guid = {"oid": "8E3AF657-A8FF-443C-A75C-2FE8C4BCB635"}
+    assert holder_of(guid, "d") == holder_of({"oid": guid["oid"].lower()}, "d")
     assert isinstance(holder_of({"sub": HOME_OWNER}, ""), Problem)

@@ -32,7 +32,10 @@ TRUST = Trust(
         PARTNER.signer(audiences=(AUDIENCE, "other"), directory="partner"),
     ),
 )
-ROLES = Identities(("alice", "//partner/bob", "//partner/"), ("team", "//partner/crew"))
+GUID = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+ROLES = Identities(
+    ("alice", GUID, "//partner/bob", "//partner/"), ("team", "//partner/crew", f"//partner/{GUID}")
+)
 
 
 def bearer(token: str, scheme: str = "Bearer") -> dict[str, str]:
@@ -161,6 +164,9 @@ def identities() -> dict[str, tuple[str, int, str]]:
     return {
         "sub": (ENTRA.token(), 200, ""),
         "oid before sub": (ENTRA.token(oid="alice", sub="x"), 200, ""),
+        "a GUID in any case": (ENTRA.token(oid=GUID.upper()), 200, ""),
+        "a group's, too": (PARTNER.token(sub="x", groups=[GUID.upper()]), 200, ""),
+        "other ids are of one case": (ENTRA.token(oid="ALICE"), 403, '"ALICE" has no role'),
         "audience in a list": (ENTRA.token(aud=["x", AUDIENCE]), 200, ""),
         "group": (ENTRA.token(sub="carol", groups=["a", "team"]), 200, ""),
         "other directory": (PARTNER.token(sub="bob"), 200, ""),

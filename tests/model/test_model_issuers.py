@@ -131,6 +131,14 @@ def test_an_identitys_id_is_taken_as_it_is(text: str) -> None:
     assert read_principal(text) == text
 
 
+@pytest.mark.parametrize("place", ["", "//partner/"])
+def test_a_guid_is_the_same_in_any_case_and_nothing_else_is(place: str) -> None:
+    guid = "8E3AF657-A8FF-443C-A75C-2FE8C4BCB635"
+
+    assert read_principal(place + guid) == place + guid.lower()
+    assert read_principal(f"{place}a/{guid}") == f"{place}a/{guid}"
+
+
 @pytest.mark.parametrize("value", ["", "a b", "a\n", "x" * 256, "//", "//a", "//A/b", 7, None])
 def test_what_no_identity_can_be_called_is_refused(value: object) -> None:
     with pytest.raises(UserError) as refused:

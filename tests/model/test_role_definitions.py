@@ -72,6 +72,9 @@ def test_a_role_says_what_it_permits_and_where() -> None:
         f"{ML}/environments/build/action",
         f"{ML}/listKeys/action",
         "Microsoft.Resources/deployments/write",
+        "Microsoft.Authorization/*/read",
+        "Microsoft.Authorization/roleAssignments/*",
+        "Microsoft.Authorization/policyAssignments/read",
     ],
 )
 def test_actions_of_azure_are_taken_whether_or_not_they_are_here(action: str) -> None:
@@ -85,6 +88,8 @@ def test_actions_of_azure_are_taken_whether_or_not_they_are_here(action: str) ->
         (f"{ML}/onlineEndpoint/write", "onlineEndpoints/write"),
         (f"{ML}/onlineEndpoints/deployment/delete", "deployments/delete"),
         (f"{ML}/onlineEndpoints/*/scoring", ""),
+        ("Microsoft.Authorization/roleAssignment/write", "roleAssignments/write"),
+        ("Microsoft.Authorization/lock/*", ""),
         ("read it", ""),
         ("", ""),
         (7, ""),

@@ -197,6 +197,14 @@ def test_places_of_other_groups_and_subscriptions_can_be_named() -> None:
     assert all(str(told[name]).endswith(rest) for name in ("own", "group", "both"))
 
 
+def test_what_is_not_wanted_need_not_be_there_for_those_who_need_it() -> None:
+    needs = endpoint("w/b", dependsOn=["w/a", "a", "W/A"])
+    told = template(endpoint("w/a", condition="[parameters('wanted')]"), needs)
+    told["parameters"] = {"wanted": {"type": "bool"}}
+
+    assert [len(read(told, wanted=wanted).resources) for wanted in (True, False)] == [2, 1]
+
+
 def test_what_is_there_already_may_be_needed() -> None:
     there = f"[resourceId('{ML}/onlineEndpoints', 'w', 'there')]"
 

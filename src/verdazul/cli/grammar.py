@@ -19,6 +19,7 @@ _WIDTH = 88
 REFUSED = "(not supported yet)"
 WEB = "there is no web page to open"
 OUTPUTS = ("json", "jsonc", "yaml", "yamlc", "table", "tsv", "none")
+_MAY_BE_EMPTY = {"description", "tags", "query", "password"}  # none, or asked for
 Arguments = argparse.Namespace
 Subparsers = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for it
 
@@ -51,6 +52,13 @@ class Parser(argparse.ArgumentParser):
             code="InvalidArguments",
             fix=f"see `{self.prog} --help`",
         )
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """Refuse "": a variable of a script that is not set must not pass for a flag not given."""
+        is_empty = any(not text.strip() for text in arg_strings)
+        if is_empty and action.option_strings and action.dest not in _MAY_BE_EMPTY:
+            raise argparse.ArgumentError(action, "it is empty; give a value, or leave the flag out")
+        return super()._get_values(action, arg_strings)
 
 
 def global_flags() -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ from typing import Any
 
 from verdazul.core.trust import Signer
 from verdazul.model.errors import Problem
+from verdazul.model.principals import one_spelling
 from verdazul.model.show import shown
 
 Claims = Mapping[str, Any]
@@ -96,7 +97,7 @@ def _principal(told: object, directory: str) -> str:
     """An identity as role assignments name it; "" when it cannot be one."""
     if not isinstance(told, str) or not told or (not directory and told.startswith("//")):
         return ""
-    return f"//{directory}/{told}" if directory else told
+    return one_spelling(f"//{directory}/{told}" if directory else told)
 
 
 def _time(value: object) -> float | None:

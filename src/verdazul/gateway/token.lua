@@ -57,11 +57,16 @@ local function is_for(claims, audience)
   return false
 end
 
--- An identity as role assignments name it: by id in the first directory, else //DIRECTORY/ID.
+local HEX = "%x"
+local GUID = "^" .. HEX:rep(8) .. ("%-" .. HEX:rep(4)):rep(3) .. "%-" .. HEX:rep(12) .. "$"
+
+-- An identity as role assignments name it: by id in the first directory, else //DIRECTORY/ID. A GUID is
+-- the same in any case.
 local function principal(id, directory)
   if type(id) ~= "string" or id == "" or (directory == "" and id:sub(1, 2) == "//") then
     return nil
   end
+  id = id:match(GUID) and id:lower() or id
   return directory == "" and id or ("//" .. directory .. "/" .. id)
 end
 

@@ -6,17 +6,28 @@ What a version is asked to hold is read by one table for each kind; the rest is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from verdazul.model.assets import InlineData, InlineEnvironment, InlineModel, OsType
-from verdazul.model.declared import Declared, Text, TextMap, Truth
+from verdazul.model.declared import KEY, Declared, Text, TextMap, Truth, says
 from verdazul.model.errors import UserError
+from verdazul.model.show import shown
 from verdazul.model.wire import Row, Table, read, validated, words, write
 
 HASH_VERSION = "verdazul-tree-1"
 """Our tree digest; the server checks what arrived against it. The SDK's own hash is 202208."""
+
+
+def _only_disabled(text: str | None) -> str | None:
+    if text not in {None, "Disabled"}:
+        raise says(
+            "NotSupportedYet",
+            f"{KEY}: {shown(text)} is not supported: no image is built anew when its base changes",
+            fix="leave it out; a new version of the environment takes the new base",
+        )
+    return text
 
 
 class CodeVersion(Declared):
@@ -46,6 +57,7 @@ class EnvironmentVersion(InlineEnvironment):
     is_archived: Truth = False
     properties: TextMap = Field(default_factory=dict)
     stage: Text | None = None
+    auto_rebuild: Annotated[Text | None, AfterValidator(_only_disabled)] = None
 
 
 class DataVersion(InlineData):
@@ -166,6 +178,7 @@ _ENVIRONMENT = Table(
         Row("properties.osType", "os_type", words(OsType)),
         *_DESCRIBED,
         Row("properties.stage", "stage"),
+        Row("properties.autoRebuild", "auto_rebuild"),
         *(
             Row(f"properties.inferenceConfig.{wire}.{part}", f"inference_config.{spec}.{part}")
             for wire, spec in (
@@ -176,7 +189,7 @@ _ENVIRONMENT = Table(
             for part in ("path", "port")
         ),
     ),
-    _SERVER | {"properties.environmentType", "properties.autoRebuild"},
+    _SERVER | {"properties.environmentType"},
 )
 
 VERSIONS: Mapping[str, tuple[type[Declared], Table]] = {

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from verdazul.model.actions import ACTIONS, ML
+from verdazul.model.actions import ACTIONS, AUTHORIZATION, ML
 from verdazul.model.errors import UserError
 from verdazul.model.nearest import nearest
 from verdazul.model.principals import is_guid
@@ -67,6 +67,29 @@ _AZURES = tuple(
     )
 )
 """What Azure Machine Learning has besides: how their actions begin."""
+_AZURES_AUTHORIZATION = tuple(
+    f"{AUTHORIZATION}/{place}".lower()
+    for place in (
+        "classicAdministrators/",
+        "dataAliases/",
+        "denyAssignments/",
+        "diagnosticSettings/",
+        "elevateAccess/",
+        "operations/",
+        "permissions/",
+        "policies/",
+        "policyAssignments/",
+        "policyDefinitions/",
+        "policyExemptions/",
+        "policySetDefinitions/",
+        "providerOperations/",
+        "roleAssignmentSchedule",
+        "roleEligibilitySchedule",
+        "roleManagementPolic",
+    )
+)
+_NAMED_HERE = {ML.lower(): _AZURES, AUTHORIZATION.lower(): _AZURES_AUTHORIZATION}
+"""Providers of which every action is known, here or in Azure; the rest of them is mistyped."""
 
 
 def read_role(id_: str, properties: Any, *, places: Collection[str]) -> Role:
@@ -153,12 +176,14 @@ def _check(pattern: Any, at: str) -> None:
             f"{ML}/workspaces/onlineEndpoints/*/read",
             code="InvalidActionOrNotAction",
         )
-    if not text.lower().startswith(f"{ML}/".lower()) or text.lower().startswith(_AZURES):
+    provider = text.partition("/")[0]
+    elsewhere = _NAMED_HERE.get(provider.lower())
+    if elsewhere is None or text.lower().startswith(elsewhere):
         return
     if not permits_any(text, ACTIONS):
         meant = nearest(text, ACTIONS)
         raise UserError(
-            f"{at} is {shown(text)}; no action of {ML} is called so",
+            f"{at} is {shown(text)}; no action of {provider} is called so",
             code="InvalidActionOrNotAction",
             fix=f"did you mean {meant}?" if meant else "docs/http.md says what each request needs",
         )

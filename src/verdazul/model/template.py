@@ -8,7 +8,7 @@ copy loops, other scopes) is refused by name.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -105,7 +105,8 @@ def read_template(template: object, given: object, place: Place) -> Plan:
     variables = as_object(top.get("variables") or {}, "variables")
     _refuse_too_many(variables, MOST_VARIABLES, "variables")
     functions["variables"] = _Variables(variables, functions).value
-    resources = _ordered(list(_resources(top["resources"], functions, place)))
+    unwanted: set[str] = set()
+    resources = _ordered(list(_resources(top["resources"], functions, place, unwanted)), unwanted)
     secret = {n for n, told in declared.items() if str(told.get("type")).lower()[:6] == "secure"}
     plan = Plan(
         tuple(resources),
@@ -138,7 +139,10 @@ def _check_early(plan: Plan) -> None:
         plan.results(later)
 
 
-def _resources(told: object, functions: Mapping[str, Function], place: Place) -> Iterator[Resource]:
+def _resources(
+    told: object, functions: Mapping[str, Function], place: Place, unwanted: set[str]
+) -> Iterator[Resource]:
+    """Those whose condition holds; the names of others become `unwanted`."""
     if not isinstance(told, list):
         raise InvalidTemplate("it must be a list", where="resources")
     _refuse_too_many(told, MOST_RESOURCES, "resources")
@@ -147,10 +151,12 @@ def _resources(told: object, functions: Mapping[str, Function], place: Place) ->
         where = f"resources[{n}]"
         raw = as_object(one, where)
         _refuse_others(raw, _RESOURCE, where)
-        if not _truth(evaluate(raw.get("condition", True), functions, f"{where}.condition"), where):
-            continue
+        is_wanted = evaluate(raw.get("condition", True), functions, f"{where}.condition")
         kind = str(evaluate(raw.get("type"), functions, f"{where}.type"))
         name = str(evaluate(raw.get("name"), functions, f"{where}.name"))
+        if not _truth(is_wanted, where):
+            unwanted |= {name.lower(), name.lower().rpartition("/")[2]}
+            continue
         id_ = _id_of(kind, name.split("/"), place, where)
         if id_.lower() in seen:
             raise InvalidTemplate(f"{name} is there twice", where=where)
@@ -178,8 +184,11 @@ def _id_of(kind: str, names: list[str], place: Place, where: str) -> str:
     return f"{place.group_id}/providers/{provider}/{pairs}"
 
 
-def _ordered(resources: list[Resource]) -> list[Resource]:
-    """Each after what it needs, else as written. Raises InvalidTemplate for a cycle, naming it."""
+def _ordered(resources: list[Resource], unwanted: Collection[str]) -> list[Resource]:
+    """Each after what it needs, else as written. Raises InvalidTemplate for a cycle, naming it.
+
+    Source: Azure Resource Manager drops a dependency on a resource whose condition is false.
+    """
     by_key: dict[str, Resource] = {}
     for one in resources:
         names = one.id.lower().partition("/providers/")[2].split("/")[2::2]
@@ -199,6 +208,8 @@ def _ordered(resources: list[Resource]) -> list[Resource]:
             found = by_key.get(need.lower())
             if found is None and need.startswith("/"):
                 continue  # it is there already, or its own request says that it is not
+            if found is None and need.lower() in unwanted:
+                continue
             if found is None:
                 raise InvalidTemplate(
                     f"dependsOn names {shown(need)}, which is no resource of the template",

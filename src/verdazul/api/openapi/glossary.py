@@ -122,6 +122,7 @@ WORDS = {
     "scoringUri": "Where to send requests.",
     "sku": "How many instances.",
     "stage": "For people, such as Production.",
+    "autoRebuild": "Disabled: no image is built anew when its base changes.",
     "successThreshold": "After how many successes an instance counts as ready.",
     "swaggerUri": "Where the script's own description is, once one has served.",
     "systemData": "Who made and changed it, and when.",
