@@ -221,7 +221,7 @@ def test_an_asset_of_another_workspace_is_not_taken_from_ours(tell: Tell) -> Non
         ({"capacity": 51}, "InvalidValue", "sku.capacity"),
         ({"appInsightsEnabled": True}, "NotSupportedYet", "app_insights_enabled"),
         ({"codeConfiguration": None}, "NotSupportedYet", "code_configuration"),
-        ({"endpointComputeType": "Kubernetes"}, "NotSupportedYet", "kubernetes"),
+        ({"endpointComputeType": "Kubernetes"}, "BadArgument", "is managed"),
         ({"livenessProbe": {"period": "ten"}}, "InvalidValue", "properties.livenessProbe.period"),
     ],
 )

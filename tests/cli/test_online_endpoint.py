@@ -408,7 +408,9 @@ class TestInvoke:
         assert (ran.code, ran.out) == (3, "")
         assert "No deployment exists for this endpoint" in ran.err
 
-    @pytest.mark.parametrize(("status", "code"), [(424, 1), (429, 1), (500, 4), (503, 4)])
+    @pytest.mark.parametrize(
+        ("status", "code"), [(424, 1), (429, 1), (502, 1), (504, 1), (500, 4), (503, 4)]
+    )
     def test_a_failed_call_shows_status_body_and_explaining_headers(
         self, api: Api, run: Run, request_file: str, status: int, code: int
     ) -> None:

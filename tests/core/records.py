@@ -10,7 +10,7 @@ from tests.model import factories
 
 from verdazul.core.access import PrincipalType, RoleAssignment
 from verdazul.core.environment import Recipe
-from verdazul.core.instance import Exit, Instance, InstanceId, Phase, Probe
+from verdazul.core.instance import Exit, Instance, InstanceId, Limits, Phase, Probe
 from verdazul.core.records import (
     Asset,
     AssetKey,
@@ -124,6 +124,8 @@ _conditions = st.builds(
     Condition, _texts, st.sampled_from(Truth), _texts, _texts, _times, _generations
 )
 
+_cores = st.floats(0.001, 1000)
+
 bundles = st.builds(
     Bundle,
     code=_texts,
@@ -134,6 +136,7 @@ bundles = st.builds(
     instance_type=_texts,
     liveness=_probes,
     readiness=_probes,
+    limits=st.none() | st.builds(Limits, _cores, st.integers(0, 2**50), st.none() | _cores),
 )
 endpoint_records = st.builds(
     EndpointRecord,

@@ -19,6 +19,7 @@ from verdazul.core.plan import (
     Start,
     Stop,
     backoff,
+    most_at_once,
     plan,
     surge,
 )
@@ -95,10 +96,10 @@ def settle(world: TinyWorld, wish: Desired, *, rounds: int = 400) -> None:
 class Deployments(RuleBasedStateMachine):
     """Anything may happen in any order; the invariants hold after each step."""
 
-    @initialize(replicas=st.integers(1, 5))
-    def begin(self, replicas: int) -> None:
+    @initialize(replicas=st.integers(1, 5), one_by_one=st.booleans())
+    def begin(self, replicas: int, one_by_one: bool) -> None:  # noqa: FBT001 - hypothesis calls by keyword
         self.world = TinyWorld()
-        self.wish = desired(replicas)
+        self.wish = replace(desired(replicas), one_by_one=one_by_one)
 
     @rule(seconds=st.floats(0.0, 100.0))
     def time_passes(self, seconds: float) -> None:
@@ -146,7 +147,7 @@ class Deployments(RuleBasedStateMachine):
         world.do(planned)
         if wish.revision is not None:
             assert world.serving() >= min(serving, wish.replicas), "capacity fell by our doing"
-        limit = wish.replicas + surge(wish.replicas)
+        limit = most_at_once(wish)
         assert len(world.live()) <= max(limit, live), "more than replicas + surge"
         again = plan(wish, world.observed(), world.now)
         assert not [a for a in again.actions if a in planned.actions], "acted twice"
@@ -195,6 +196,26 @@ def test_outdated_instance_stays_until_its_replacement_is_ready() -> None:
         "credit.blue.aa-0": Phase.READY,
         "credit.blue.bb-0": Phase.STARTING,
     }
+
+
+@pytest.mark.azure(66)
+@given(st.integers(1, 50))
+def test_one_by_one_a_single_replica_is_added_before_an_old_one_goes(replicas: int) -> None:
+    world = TinyWorld()
+    old = replace(desired(replicas, "aa"), one_by_one=True)
+    settle(world, old)
+    new = replace(old, revision="bb")
+
+    while {i.id.revision for i in world.live()} != {"bb"}:
+        world.ack()
+        world.do(plan(new, world.observed(), world.now))
+        assert replicas <= len(world.live()) <= replicas + 1
+        starting = [i for i in world.live() if i.phase is Phase.STARTING]
+        for one in starting:
+            world.set_phase(one.id, Phase.READY)
+        world.now += 5.0
+
+    assert len(world.live()) == replicas
 
 
 def test_instance_that_was_ready_starts_again_at_once_after_its_first_death() -> None:

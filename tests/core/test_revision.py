@@ -11,7 +11,7 @@ from hypothesis import given
 from tests.core.records import bundle, bundles, deployment
 
 from verdazul.core.environment import Recipe
-from verdazul.core.instance import InstanceId, Probe
+from verdazul.core.instance import InstanceId, Limits, Probe
 from verdazul.core.revision import Bundle, ModelMount
 
 CHANGED: dict[str, object] = {
@@ -23,6 +23,7 @@ CHANGED: dict[str, object] = {
     "instance_type": "Standard_F4s_v2",
     "liveness": Probe(period=11),
     "readiness": Probe(period=11),
+    "limits": Limits(cpus=2, memory_bytes=2**30),
 }
 
 
@@ -30,6 +31,10 @@ CHANGED: dict[str, object] = {
 def test_equal_bundles_have_equal_revisions_and_others_do_not(one: Bundle, two: Bundle) -> None:
     assert one.revision == replace(one).revision
     assert (one.revision == two.revision) == (one == two)
+
+
+def test_what_is_granted_by_a_size_counts_as_it_did_before_there_were_limits() -> None:
+    assert bundle().revision == "a662d9fc7c"
 
 
 @given(bundles)

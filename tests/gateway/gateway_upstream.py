@@ -93,9 +93,8 @@ class Upstream:
             await self._stream(writer)
         elif path == "/websocket":
             await _websocket(reader, writer)
-        elif match := re.match(r"/status/(\d+)(/shed)?$", path):
-            reason = {"ms-azureml-model-error-reason": "too_many_pending_request"}
-            _answer(writer, int(match[1]), b'{"own": "body"}', reason if match[2] else _LIES)
+        elif match := re.match(r"/status/(\d+)(/shed|/failed)?$", path):
+            _answer(writer, int(match[1]), b'{"own": "body"}', _TOLD[match[2]])
         elif match := re.match(r"/size/(\d+)$", path):
             _answer(writer, 200, b"x" * int(match[1]))
         elif path == "/name":
@@ -126,6 +125,11 @@ _LIES = {
     "ms-azureml-model-time": "123456",
     "x-ms-client-request-id": "mine",
     "server": "uvicorn",
+}
+_TOLD: dict[str | None, dict[str, str]] = {
+    None: _LIES,
+    "/shed": {"ms-azureml-model-error-reason": "too_many_pending_request"},
+    "/failed": {"x-ms-run-function-failed": "True"},
 }
 
 

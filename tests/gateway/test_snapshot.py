@@ -65,6 +65,10 @@ CASES: dict[str, tuple[str, object]] = {
             Route("roles", (), (), Identities(("alice", "//partner/bob"), ("team",))),
         ],
     ),
+    "gateway_kubernetes": (
+        "as one deployment, and each route notes the kind: a header, and what answers.lua is told",
+        [Route("Credit", DIGESTS, (BLUE,), is_kubernetes=True)],
+    ),
     "gateway_2_deployments": (
         "cumulative fractions 30 and 100 make 30/70; backends by unix socket and by port",
         [

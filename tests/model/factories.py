@@ -164,7 +164,11 @@ endpoints = st.one_of(
         **_endpoint_fields,
         mirror_traffic=st.just({}) | st.fixed_dictionaries({"the_mirror": st.integers(0, 50)}),
     ),
-    st.builds(endpoint, **_endpoint_fields, compute=st.just("azureml:cluster")),
+    st.builds(
+        endpoint,
+        **{**_endpoint_fields, "auth_mode": st.sampled_from(["key", "aml_token"])},
+        compute=st.just("azureml:cluster"),
+    ),
 )
 
 collectors = st.fixed_dictionaries(
@@ -181,11 +185,9 @@ collectors = st.fixed_dictionaries(
     }
 )
 
-deployments = st.builds(
-    deployment,
+_deployment_fields: dict[str, st.SearchStrategy[Any]] = dict(  # noqa: C408 - as they are written
     name=names,
     endpoint_name=names,
-    type=st.sampled_from(["managed", "kubernetes"]),
     description=st.none() | texts,
     tags=text_maps,
     properties=text_maps,
@@ -216,9 +218,24 @@ deployments = st.builds(
     data_collector=st.none() | collectors,
     egress_public_network_access=st.sampled_from(["enabled", "disabled"]),
     private_network_connection=st.none() | st.booleans(),
-    resources=st.none()
-    | st.just({"requests": {"cpu": "100m", "memory": "1Gi"}})
-    | st.just(
-        {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "2", "nvidia.com/gpu": "1"}}
+)
+deployments = st.one_of(
+    st.builds(deployment, type=st.just("managed"), **_deployment_fields),
+    st.builds(
+        deployment,
+        type=st.just("kubernetes"),
+        **_deployment_fields
+        | {
+            "model": st.none() | st.sampled_from([MODEL, "azureml:m:1"]),
+            "instance_type": st.none() | st.sampled_from(["defaultinstancetype", "cpu-small"]),
+        },
+        resources=st.none()
+        | st.just({"requests": {"cpu": "100m", "memory": "1Gi"}})
+        | st.just(
+            {
+                "requests": {"cpu": "1", "memory": "1Gi"},
+                "limits": {"cpu": "2", "nvidia.com/gpu": "1"},
+            }
+        ),
     ),
 )

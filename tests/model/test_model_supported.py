@@ -30,7 +30,6 @@ from verdazul.model.supported import refuse_unsupported, refuse_unsupported_loca
             {"public_network_access": "Disabled"},
             "public_network_access: disabled is not supported yet",
         ),
-        ({"compute": "azureml:k8s"}, "compute: azureml:k8s is not supported yet"),
         (
             {"properties": {"enforce_access_to_default_secret_stores": "Enabled"}},
             "properties.enforce_access_to_default_secret_stores: enabled is not supported yet",
@@ -56,10 +55,19 @@ INFERENCE = {
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"type": "kubernetes"}, "type: kubernetes is not supported yet"),
         (
-            {"resources": {"requests": {"cpu": "1", "memory": "1Gi"}}},
-            "resources: requests is not supported yet",
+            {
+                "type": "kubernetes",
+                "resources": {
+                    "requests": {"cpu": "1", "memory": "1Gi"},
+                    "limits": {"nvidia.com/gpu": "1"},
+                },
+            },
+            "resources.limits.gpu: 1 is not supported yet",
+        ),
+        (
+            {"type": "kubernetes", "scale_settings": {"type": "target_utilization"}},
+            "scale_settings.type: target_utilization is not supported yet",
         ),
         (
             {"private_network_connection": True},
@@ -182,7 +190,7 @@ def test_kubernetes_has_other_limits() -> None:
         type="kubernetes", instance_type=None, request_settings={"request_timeout_ms": 300_000}
     )
 
-    assert spec.instance_type is None
+    assert spec.instance_type == "defaultinstancetype"
 
 
 @pytest.mark.azure(5)

@@ -92,13 +92,19 @@ def endpoint_resource(links: Links, view: EndpointState) -> dict[str, Any]:
         resource["properties"]["swaggerUri"] = f"{scoring_base(links, record.name)}/swagger.json"
     if record.is_paused:
         resource["properties"]["isPaused"] = True
+    if record.spec.compute:
+        resource["properties"]["compute"] = _compute_id(links, record.spec.compute)
     return resource | {
         "id": endpoint_id(links, record.name),
         "name": record.name,
         "type": f"{TYPE}/onlineEndpoints",
-        "kind": "Managed",
+        "kind": "K8S" if record.spec.compute else "Managed",
         "systemData": system_data(record.created_at, record.modified_at),
     }
+
+
+def _compute_id(links: Links, compute: str) -> str:
+    return f"{workspace_path(links.settings)}/computes/{compute.removeprefix('azureml:')}"
 
 
 def deployment_resource(

@@ -1,4 +1,4 @@
-"""What an instance type grants, made true by cgroups (v1, v2, or both at once).
+"""What an instance is granted, made true by cgroups (v1, v2, or both at once).
 
 Each controller (memory, cpu, pids) is looked for on its own: the first writable place below our own
 cgroup, then above it, gets `verdazul/<name>`. Where there is none, nothing is enforced and
@@ -188,6 +188,7 @@ def _set(folder: Path, controller: str, *, limits: Limits, is_v2: bool) -> None:
     if controller == "cpu" and not is_v2:
         _write(folder / "cpu.cfs_period_us", str(_PERIOD_US))
     _write(folder / f"{controller}.{_FILES[controller][is_v2]}", values[controller])
+    _set_requests(folder, controller, limits=limits, is_v2=is_v2)
     if controller == "memory":
         # without this the instance would go on into swap, slowly; some machines have none
         swap = (
@@ -195,6 +196,21 @@ def _set(folder: Path, controller: str, *, limits: Limits, is_v2: bool) -> None:
         )
         with contextlib.suppress(OSError):
             _write(folder / swap[0], swap[1])
+
+
+def _set_requests(folder: Path, controller: str, *, limits: Limits, is_v2: bool) -> None:
+    """Shares while instances want more than there is, as Kubernetes makes them of requests."""
+    told: tuple[str, int] | None = None
+    if controller == "cpu" and limits.requested_cpus is not None:
+        shares = min(max(2, int(limits.requested_cpus * 1024)), 262_144)
+        weight = 1 + (shares - 2) * 9999 // 262_142
+        told = ("cpu.weight", weight) if is_v2 else ("cpu.shares", shares)
+    if controller == "memory" and limits.requested_memory_bytes is not None:
+        name = "memory.low" if is_v2 else "memory.soft_limit_in_bytes"
+        told = (name, limits.requested_memory_bytes)
+    if told:
+        with contextlib.suppress(OSError):  # shares, not limits: some machines have none
+            _write(folder / told[0], str(told[1]))
 
 
 _FILES = {

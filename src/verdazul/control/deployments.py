@@ -29,11 +29,11 @@ from verdazul.core.records import (
 )
 from verdazul.core.route import mirrored_to, weight_of
 from verdazul.core.status import serving_bundle
-from verdazul.model.deployment import DeploymentSpec
+from verdazul.model.deployment import DeploymentSpec, DeploymentType
 from verdazul.model.errors import Conflict, NotFound, UserError
 from verdazul.model.events import Event, Severity
 from verdazul.model.names import same_name
-from verdazul.model.skus import instance_type, small_sku_warning
+from verdazul.model.skus import small_sku_warning
 from verdazul.model.supported import refuse_unsupported
 
 """Azure's limit of deployments behind one endpoint."""
@@ -49,7 +49,6 @@ async def put_deployment(
     another operation holds it.
     """
     refuse_unsupported(spec)
-    instance_type(str(spec.instance_type))
     async with world.turns.of(spec.endpoint_name):
         return await _put(world, spec, precondition or Precondition())
 
@@ -58,6 +57,7 @@ async def _put(world: World, spec: DeploymentSpec, precondition: Precondition) -
     endpoint = await existing_endpoint(world, spec.endpoint_name)
     if endpoint.deleting:
         raise Conflict(f'endpoint "{endpoint.name}" is being deleted')
+    _refuse_other_kind(endpoint, spec)
     known = await world.store.deployment(endpoint.name, spec.name)
     what = f'deployment "{spec.name}" of endpoint "{endpoint.name}"'
     found = known.record.generation if known else None
@@ -160,6 +160,19 @@ async def _record(
         )
     spec = spec.model_copy(update={"name": old.name})
     return replace(old, spec=spec, bundle=bundle, generation=old.generation + 1, modified_at=now)
+
+
+def _refuse_other_kind(endpoint: EndpointRecord, spec: DeploymentSpec) -> None:
+    wanted = DeploymentType.KUBERNETES if endpoint.spec.compute else DeploymentType.MANAGED
+    if spec.type is wanted:
+        return
+    at = f" (compute: {endpoint.spec.compute})" if endpoint.spec.compute else ""
+    raise UserError(
+        f'deployment "{spec.name}" is of type {spec.type.value}; endpoint "{endpoint.name}" is '
+        f"{wanted.value}{at}",
+        code="BadArgument",
+        fix=f"write `type: {wanted.value}`, or create the deployment at another endpoint",
+    )
 
 
 async def _refuse_over_limit(world: World, endpoint: EndpointRecord) -> None:

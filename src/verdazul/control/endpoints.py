@@ -109,6 +109,7 @@ async def _create(world: World, spec: EndpointSpec) -> Accepted:
 
 async def _update(world: World, known: EndpointRecord, spec: EndpointSpec) -> Accepted:
     refuse_deleting(known)
+    _refuse_other_compute(known, spec)
     deployments = await world.store.deployments(known.name)
     living = _living(deployments)
     shares = check_traffic(spec.traffic, living, endpoint=known.name)
@@ -124,6 +125,17 @@ async def _update(world: World, known: EndpointRecord, spec: EndpointSpec) -> Ac
     said = f"traffic: {_split_text(traffic)}"
     said += f"; mirrored: {_split_text(mirror)}" if mirror else ""
     return await declare(world, record, known.generation, OperationKind.UPDATE, said)
+
+
+def _refuse_other_compute(known: EndpointRecord, spec: EndpointSpec) -> None:
+    before, after = known.spec.compute, spec.compute
+    if (before or "").lower() != (after or "").lower():
+        raise UserError(
+            f'compute of endpoint "{known.name}" is {before or "none (managed)"}; it cannot become '
+            f"{after or 'none (managed)'}",
+            code="BadArgument",
+            fix="delete the endpoint and create it anew, or create another one",
+        )
 
 
 async def get_endpoint(world: World, name: str) -> EndpointState:

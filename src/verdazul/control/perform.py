@@ -57,7 +57,6 @@ def grace(record: DeploymentRecord | None, drain_seconds: float) -> float:
 
 
 def _launch(world: World, bundle: Bundle, environment: Built, grace_seconds: float) -> Launch:
-    kind = instance_type(bundle.instance_type)
     return Launch(
         python=environment.python,
         serve_path=environment.serve_path,
@@ -65,11 +64,16 @@ def _launch(world: World, bundle: Bundle, environment: Built, grace_seconds: flo
         scoring_script=bundle.scoring_script,
         model_dir=world.artifacts.path(bundle.model.digest) if bundle.model else None,
         variables=bundle.variables,
-        limits=Limits(cpus=kind.cpus, memory_bytes=int(kind.memory_gib * 2**30)),
+        limits=bundle.limits or _limits_of(bundle.instance_type),
         liveness=bundle.liveness,
         readiness=bundle.readiness,
         grace_seconds=grace_seconds,
     )
+
+
+def _limits_of(size: str) -> Limits:
+    kind = instance_type(size)
+    return Limits(cpus=kind.cpus, memory_bytes=int(kind.memory_gib * 2**30))
 
 
 _PAST = {Start: "Started", Drain: "Draining", Stop: "Stopped"}

@@ -41,6 +41,7 @@ from verdazul.core.rollout import next_bundle
 from verdazul.core.route import Route, route
 from verdazul.core.status import World as SeenWorld
 from verdazul.core.status import judge, serving_bundle
+from verdazul.model.deployment import DeploymentType
 from verdazul.model.endpoint import AuthMode
 from verdazul.model.errors import Problem, Retryable, VerdazulError
 from verdazul.model.events import Event, Severity
@@ -152,6 +153,7 @@ async def _act(world: World, seen: Seen, deployment: str, endpoint: str) -> floa
         startable=isinstance(environment, Built),
         declared_at=record.modified_at if record else 0.0,
         policy=_policy(world),
+        one_by_one=record is not None and record.spec.type is DeploymentType.KUBERNETES,
     )
     planned = plan(desired, Observed(mine, seen.routed), world.clock.now())
     for action in planned.actions:

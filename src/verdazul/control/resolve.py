@@ -13,14 +13,15 @@ from verdazul.control.assets import (
 )
 from verdazul.control.world import World
 from verdazul.core.environment import Recipe
-from verdazul.core.instance import Probe
+from verdazul.core.instance import Limits, Probe
 from verdazul.core.records import Asset, AssetKey
 from verdazul.core.revision import Bundle, ModelMount
 from verdazul.core.versions import View, visible
 from verdazul.model.assets import InlineModel, ModelType, is_unpacked
-from verdazul.model.deployment import DeploymentSpec, ProbeSettings
+from verdazul.model.deployment import DeploymentSpec, DeploymentType, ProbeSettings
 from verdazul.model.errors import NotFound, Retryable, UserError
 from verdazul.model.ids import AssetId, RegistryReference, ShortReference, parse_asset
+from verdazul.model.kubernetes import granted
 from verdazul.model.supported import refuse_unsupported
 
 
@@ -42,6 +43,19 @@ async def resolve(world: World, spec: DeploymentSpec) -> Bundle:
         instance_type=str(spec.instance_type),
         liveness=_probe(spec.liveness_probe),
         readiness=_probe(spec.readiness_probe),
+        limits=_limits(spec),
+    )
+
+
+def _limits(spec: DeploymentSpec) -> Limits | None:
+    if spec.type is DeploymentType.MANAGED:
+        return None
+    grant = granted(spec)
+    return Limits(
+        cpus=grant.limits.cores,
+        memory_bytes=grant.limits.memory_bytes,
+        requested_cpus=grant.requests.cores,
+        requested_memory_bytes=grant.requests.memory_bytes,
     )
 
 

@@ -99,10 +99,15 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the instance type grants: cores (may be a fraction) and memory in bytes."""
+    """What an instance may use at most: cores (may be a fraction) and memory in bytes.
+
+    What is `requested` is its share when instances want more than the machine has.
+    """
 
     cpus: float
     memory_bytes: int
+    requested_cpus: float | None = None
+    requested_memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

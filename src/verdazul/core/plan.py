@@ -34,7 +34,8 @@ class Desired:
     """What one deployment should be. `revision` None: it should be gone.
 
     `startable` is False while the revision's environment is not built. Starts from before
-    `declared_at` (unix seconds) count no more: declaring anew means trying anew.
+    `declared_at` (unix seconds) count no more: declaring anew means trying anew. `one_by_one`: an
+    update replaces one instance after the other, as on Kubernetes.
     """
 
     endpoint: str
@@ -44,6 +45,7 @@ class Desired:
     startable: bool = True
     declared_at: float = 0.0
     policy: Policy = Policy()
+    one_by_one: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,11 @@ def surge(replicas: int) -> int:
     Source: Azure rolls 20 % of the nodes at a time over 20 % extra capacity.
     """
     return max(1, math.ceil(replicas * 0.2))
+
+
+def most_at_once(desired: Desired) -> int:
+    """Instances that may run while one version replaces another."""
+    return desired.replicas + (1 if desired.one_by_one else surge(desired.replicas))
 
 
 def plan(desired: Desired, observed: Observed, now: float) -> Plan:
@@ -227,7 +234,7 @@ def _grow(desired: Desired, observed: Observed) -> list[Action]:
 
 def _room(desired: Desired, observed: Observed) -> int:
     """How many more may run now: what was asked, and the surge."""
-    return desired.replicas + surge(desired.replicas) - len(_live(observed))
+    return most_at_once(desired) - len(_live(observed))
 
 
 def _free_ids(desired: Desired, observed: Observed, number: int) -> list[InstanceId]:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 from verdazul.core.environment import Recipe
-from verdazul.core.instance import Probe
+from verdazul.core.instance import Limits, Probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,10 @@ class ModelMount:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """All that makes an instance. `code` is an artifact digest, `variables` are sorted."""
+    """All that makes an instance. `code` is an artifact digest, `variables` are sorted.
+
+    `limits` None: those of the instance type, which is one of Azure's sizes.
+    """
 
     code: str
     scoring_script: str
@@ -38,6 +41,7 @@ class Bundle:
     instance_type: str
     liveness: Probe
     readiness: Probe
+    limits: Limits | None = None
 
     @property
     def revision(self) -> str:
@@ -52,5 +56,8 @@ class Bundle:
 
 @lru_cache(maxsize=16384)  # asked a dozen times at every look at a deployment
 def _revision(bundle: Bundle) -> str:
-    canonical = json.dumps(asdict(bundle), sort_keys=True, separators=(",", ":"))
+    content = asdict(bundle)
+    if bundle.limits is None:  # what was a revision before there were any is the same one after
+        del content["limits"]
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:10]

@@ -35,7 +35,7 @@ class DeploymentRoute:
     """One deployment behind an endpoint; `weight` in percent, 0 when only a header reaches it.
 
     `max_requests` is Azure's `2 * max_concurrent_requests_per_instance * instances`: one more in
-    parallel is answered 429 (too_many_pending_request). Zero backends are answered 503
+    parallel is refused (too_many_pending_request). Zero backends are answered 503
     (model_not_ready).
     """
 
@@ -74,7 +74,8 @@ class Route:
 
     `key_digests` are lower-case hex SHA-256 digests of the keys that open it; the keys themselves
     never reach the gateway's configuration. With a `door`, tokens open it instead, and no key does.
-    With a `hold`, what was let in waits in front of the instances.
+    With a `hold`, what was let in waits in front of the instances. `is_kubernetes`: what goes wrong
+    has the status that Azure's Kubernetes endpoints give it.
     """
 
     endpoint: str
@@ -86,6 +87,7 @@ class Route:
     limits: Limits = NO_LIMITS
     cors_origins: tuple[str, ...] = ()
     host: str = ""
+    is_kubernetes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ def route(
         limits,
         tuple(endpoint.spec.properties.get(CORS_ALLOW_ORIGINS, "").split()),
         endpoint_host(endpoint.name, around.location, around.domain),
+        is_kubernetes=endpoint.spec.compute is not None,
     )
 
 

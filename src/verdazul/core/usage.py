@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from verdazul.core.records import DeploymentRecord
+from verdazul.model.deployment import DeploymentType
 from verdazul.model.skus import instance_type
 
 NO_LIMIT = -1
@@ -23,9 +24,13 @@ class Usage:
 
 
 def cores_by_family(declared: Iterable[DeploymentRecord]) -> tuple[Usage, ...]:
-    """Cores of all declared instances; families of which nothing is declared are left out."""
+    """Cores of all managed instances; families of which nothing is declared are left out.
+
+    Those of Kubernetes are a matter of the cluster.
+    """
     used: dict[str, int] = {}
-    for record in declared:
+    managed = (each for each in declared if each.spec.type is DeploymentType.MANAGED)
+    for record in managed:
         kind = instance_type(str(record.spec.instance_type))
         used[kind.family] = used.get(kind.family, 0) + kind.cpus * record.spec.instance_count
     return tuple(Usage(name, f"{name} cores", used[name], NO_LIMIT) for name in sorted(used))

@@ -1,10 +1,11 @@
 -- How a model's answer looks to the caller when it is not simply good (answers.py says when). The
--- route's metadata tells {endpoint, max_response_bytes, held}.
+-- route's metadata tells {endpoint, max_response_bytes, held, kubernetes}.
 -- Envoy lets an answer pass whose script fails: nothing may be called outside its `pcall`.
 
 -- A model's answer other than 200 is the model's error: 424, with its own status in a header. An
--- instance that sheds load says so itself and keeps its 429.
-local function blame_the_model(headers)
+-- instance that sheds load says so itself and keeps its 429. A Kubernetes endpoint's callers know a
+-- run() that failed by 502, and what is shed by 503.
+local function blame_the_model(headers, is_kubernetes)
   local status = headers:get(":status")
   local reason = headers:get("ms-azureml-model-error-reason")
   headers:remove("ms-azureml-model-error-reason")
@@ -14,9 +15,13 @@ local function blame_the_model(headers)
   end
   if status == "429" and reason == "too_many_pending_request" then
     headers:add("ms-azureml-model-error-reason", reason)
+    if is_kubernetes then
+      headers:replace(":status", "503")
+    end
     return
   end
-  headers:replace(":status", "424")
+  local has_failed = string.lower(headers:get("x-ms-run-function-failed") or "") == "true"
+  headers:replace(":status", is_kubernetes and has_failed and "502" or "424")
   headers:add("ms-azureml-model-error-statuscode", status)
   headers:add("ms-azureml-model-error-reason", "model_error")
 end
@@ -52,7 +57,7 @@ local function shape(handle)
   if told:get("held") and headers:get("x-verdazul-held") then
     return -- the gateway's own word, given by what holds the requests of a paused endpoint
   end
-  blame_the_model(headers)
+  blame_the_model(headers, told:get("kubernetes"))
   refuse_long_answer(handle, headers, told)
 end
 

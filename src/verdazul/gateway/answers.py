@@ -36,9 +36,15 @@ def filters() -> list[Json]:
 
 def told(route: Route, deployment: DeploymentRoute) -> Json:
     """Metadata of a route."""
-    held = {"held": True} if route.hold else {}
-    most = deployment.limits.max_response_bytes
-    return {ANSWERS: {"endpoint": route.endpoint, "max_response_bytes": most, **held}}
+    told: Json = {
+        "endpoint": route.endpoint,
+        "max_response_bytes": deployment.limits.max_response_bytes,
+    }
+    if route.hold:
+        told["held"] = True
+    if route.is_kubernetes:
+        told["kubernetes"] = True
+    return {ANSWERS: told}
 
 
 def per_route(deployment: DeploymentRoute) -> Json:

@@ -23,6 +23,7 @@ Json = dict[str, Any]
 
 DEPLOYMENT_HEADER = "azureml-model-deployment"
 PATH_HEADER = "x-verdazul-path"
+KUBERNETES_HEADER = "x-verdazul-kubernetes"
 CLIENT_ID_HEADER = "x-ms-client-request-id"
 KNOWN_CONNECTION_HEADER = "x-verdazul-known-connection"
 QUEUE_WAIT_HEADER = "x-verdazul-max-queue-wait-ms"
@@ -54,9 +55,13 @@ def path_is_noted() -> Json:
     return _mutation(_NOTES, {"request_mutations": [noted]}) | {"disabled": True}
 
 
-def per_route() -> Json:
-    """On every route of an endpoint."""
-    return {_NOTES: switched_on()}
+def per_route(*, is_kubernetes: bool) -> Json:
+    """On every route of an endpoint; its kind is noted, too, where it says how to refuse."""
+    if not is_kubernetes:
+        return {_NOTES: switched_on()}
+    noted = {"append": overwrite(KUBERNETES_HEADER, "1")}
+    kind = _TYPE + "filters.http.header_mutation.v3.HeaderMutationPerRoute"
+    return {_NOTES: {"@type": kind, "mutations": {"request_mutations": [noted]}}}
 
 
 def switched_on() -> Json:

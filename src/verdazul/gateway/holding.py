@@ -25,7 +25,7 @@ def gates(routes: Iterable[Route], before: Mapping[str, Json]) -> dict[str, Json
         for deployment in route.deployments:
             name = cluster_name(route.endpoint, deployment.name)
             if route.hold:
-                wanted[name] = _gate(route.endpoint, deployment, route.hold)
+                wanted[name] = _gate(route, deployment, route.hold)
             elif name in before:
                 wanted[name] = before[name] | {"is_open": True, **_led_to(deployment)}
     return wanted
@@ -36,13 +36,13 @@ def version(of: Mapping[str, Json]) -> str:
     return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def _gate(endpoint: str, deployment: DeploymentRoute, hold: Hold) -> Json:
+def _gate(route: Route, deployment: DeploymentRoute, hold: Hold) -> Json:
     return {
-        "socket": socket_of(endpoint, deployment.name),
+        "socket": socket_of(route.endpoint, deployment.name),
         "is_open": False,
         "http2": deployment.http2,
         "hold_seconds": hold.seconds,
-        "refusals": _refusals(endpoint, deployment, hold),
+        "refusals": _refusals(route, deployment, hold),
         **_led_to(deployment),
     }
 
@@ -74,17 +74,17 @@ class _Refusal:
         return {"status": self.status, "headers": headers, "body": body}
 
 
-def _refusals(endpoint: str, deployment: DeploymentRoute, hold: Hold) -> Json:
-    who = f'deployment "{deployment.name}" of endpoint "{endpoint}"'
+def _refusals(route: Route, deployment: DeploymentRoute, hold: Hold) -> Json:
+    who = f'deployment "{deployment.name}" of endpoint "{route.endpoint}"'
     paused = _Refusal(
         503,
         "EndpointPaused",
-        f'endpoint "{endpoint}" is paused, and this request has waited for {hold.seconds} s'
+        f'endpoint "{route.endpoint}" is paused, and this request has waited for {hold.seconds} s'
         " (pause_seconds); try again later",
         retry_after=min(hold.seconds, 30),
     )
     late = _Refusal(
-        408,
+        504 if route.is_kubernetes else 408,
         "RequestTimeout",
         f"{who} did not answer within {deployment.request_timeout_ms} ms (request_timeout_ms)",
     )

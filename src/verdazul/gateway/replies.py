@@ -6,10 +6,10 @@ answers.lua.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from verdazul.gateway.headers import PATH_HEADER, REASON_HEADER, overwrite
+from verdazul.gateway.headers import KUBERNETES_HEADER, PATH_HEADER, REASON_HEADER, overwrite
 from verdazul.gateway.limits import TOO_MANY_CONNECTIONS
 
 Json = dict[str, Any]
@@ -20,8 +20,9 @@ class Reply:
     """What a caller is told when one of `flags` (Envoy's response flags) says why.
 
     Without flags, the status that Envoy chose says it: `chosen`, else `status` itself, `unless`
-    filter.lua has noted another cause. gRPC callers are told a `grpc_status`; where none is given,
-    Envoy derives one from the HTTP status, and knows few.
+    filter.lua has noted another cause. On Kubernetes endpoints it is `on_kubernetes` where that is
+    another (with flags only: before, the kind is not noted yet). gRPC callers are told a
+    `grpc_status`; where none is given, Envoy derives one from the HTTP status, and knows few.
     """
 
     flags: tuple[str, ...]
@@ -32,6 +33,7 @@ class Reply:
     unless: str = ""
     chosen: int = 0
     grpc_status: int = 0
+    on_kubernetes: int = 0
 
 
 _DEADLINE_EXCEEDED, _RESOURCE_EXHAUSTED = 4, 8  # of gRPC
@@ -48,6 +50,7 @@ FOR_ENDPOINTS = (
         f"{_WHO} did not answer within %METADATA(ROUTE:verdazul:request_timeout_ms)% ms"
         " (request_timeout_ms)",
         grpc_status=_DEADLINE_EXCEEDED,
+        on_kubernetes=504,
     ),
     Reply(
         ("UO",),
@@ -56,6 +59,7 @@ FOR_ENDPOINTS = (
         f"{_WHO} holds as many requests as it may"
         " (%METADATA(ROUTE:verdazul:max_requests)%); try again later",
         "too_many_pending_request",
+        on_kubernetes=503,
     ),
     Reply(
         (),
@@ -97,6 +101,7 @@ FOR_ENDPOINTS = (
         "ModelError",
         f"an instance of {_WHO} broke off before it answered; its log says why",
         "model_error",
+        on_kubernetes=502,
     ),
 )
 
@@ -138,10 +143,17 @@ def local_replies() -> Json:
 
 
 def _of_endpoints(reply: Reply) -> list[Json]:
-    plain = _mapper(reply, _and(OF_AN_ENDPOINT, _cause(reply)))
+    of_all = _mappers(reply, OF_AN_ENDPOINT)
+    if not reply.on_kubernetes:
+        return of_all
+    return [*_mappers(replace(reply, status=reply.on_kubernetes), _OF_KUBERNETES), *of_all]
+
+
+def _mappers(reply: Reply, which: Json) -> list[Json]:
+    plain = _mapper(reply, _and(which, _cause(reply)))
     if not reply.grpc_status:
         return [plain]
-    grpc = _mapper(reply, _and(OF_AN_ENDPOINT, _BY_GRPC, _cause(reply)))
+    grpc = _mapper(reply, _and(which, _BY_GRPC, _cause(reply)))
     status = overwrite("grpc-status", str(reply.grpc_status))
     return [grpc | {"headers_to_add": [*grpc.get("headers_to_add", []), status]}, plain]
 
@@ -171,6 +183,9 @@ def _body(code: str, message: str) -> Json:
 # Noted on each route of one, before anything can fail.
 OF_AN_ENDPOINT: Json = {
     "header_filter": {"header": {"name": PATH_HEADER, "present_match": True}},
+}
+_OF_KUBERNETES: Json = {
+    "header_filter": {"header": {"name": KUBERNETES_HEADER, "present_match": True}},
 }
 _BY_GRPC: Json = {
     "header_filter": {

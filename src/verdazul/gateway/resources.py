@@ -160,7 +160,8 @@ def _direct(route: Route, deployment: DeploymentRoute, match: Json, action: Json
 
 
 def _filters(route: Route) -> Json:
-    return headers.per_route() | auth.per_route(route) | cors.per_route(route)
+    noted = headers.per_route(is_kubernetes=route.is_kubernetes)
+    return noted | auth.per_route(route) | cors.per_route(route)
 
 
 def _told(route: Route, about: Json | None = None, besides: Json | None = None) -> Json:

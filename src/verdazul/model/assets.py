@@ -56,6 +56,11 @@ def is_reference(text: str) -> bool:
     return bool(_SHORT.fullmatch(text) or _LONG.fullmatch(text))
 
 
+def is_of_registry(text: str) -> bool:
+    """Whether it names something of a registry, not of the workspace."""
+    return text.lower().startswith("azureml://registries/")
+
+
 def is_address(text: str) -> bool:
     """Whether a model's path leads to a store (`azureml://...`, `https://...`), not to a folder."""
     return bool(re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:", text)) or is_reference(text)

@@ -12,14 +12,13 @@ from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
-    AliasChoices,
     BeforeValidator,
     Field,
     ValidationInfo,
     model_validator,
 )
 
-from verdazul.model.assets import EnvironmentSource, ModelSource
+from verdazul.model.assets import EnvironmentSource, ModelSource, is_of_registry
 from verdazul.model.collect import DataCollector
 from verdazul.model.declared import (
     KEY,
@@ -39,6 +38,7 @@ from verdazul.model.declared import (
 from verdazul.model.endpoint import Access
 from verdazul.model.errors import UserError
 from verdazul.model.properties import OF_DEPLOYMENTS, checked
+from verdazul.model.resources import ResourceSettings
 from verdazul.model.scale import ScaleSettings
 from verdazul.model.show import shown
 from verdazul.model.skus import instance_type
@@ -47,6 +47,7 @@ LONGEST_TIMEOUT_MS = 180_000
 LONGEST_TIMEOUT_KUBERNETES_MS = 300_000
 MOST_INSTANCES = 50
 LONGEST_NAMES_KUBERNETES = 62
+DEFAULT_INSTANCE_TYPE = "defaultinstancetype"
 
 
 class DeploymentType(StrEnum):
@@ -89,30 +90,6 @@ class CodeConfiguration(Declared):
     scoring_script: Annotated[str, BeforeValidator(_script)]
 
 
-class ResourceRequests(Declared):
-    """What Kubernetes sets aside, in its own quantities ("100m", "1Gi")."""
-
-    cpu: Filled
-    memory: Filled
-
-
-class ResourceLimits(Declared):
-    """What Kubernetes allows at most."""
-
-    cpu: Filled | None = None
-    memory: Filled | None = None
-    gpu: Annotated[Filled | None, Field(validation_alias=AliasChoices("gpu", "nvidia.com/gpu"))] = (
-        None
-    )
-
-
-class ResourceSettings(Declared):
-    """Kubernetes only."""
-
-    requests: ResourceRequests
-    limits: ResourceLimits = Field(default_factory=ResourceLimits)
-
-
 def _variables(value: object) -> object:
     for name in read_mapping(value):
         if not name or "=" in name:
@@ -136,7 +113,7 @@ def _environment(value: object, info: ValidationInfo) -> object:
 def _instance_type(value: object, info: ValidationInfo) -> object:
     """Managed deployments need a known one, and get it in Azure's spelling."""
     if info.data.get("type") is not DeploymentType.MANAGED:
-        return value
+        return DEFAULT_INSTANCE_TYPE if value is None else value
     if value is None:
         raise says(
             "MissingKey",
@@ -196,14 +173,8 @@ class DeploymentSpec(Declared):
         self._liveness_takes_one_success()
         if self.type is DeploymentType.MANAGED:
             self._fits_managed()
-        elif len(self.endpoint_name + self.name) > LONGEST_NAMES_KUBERNETES:
-            raise says(
-                "InvalidName",
-                f"endpoint name {self.endpoint_name} and deployment name {self.name} have "
-                f"{len(self.endpoint_name + self.name)} characters together; "
-                f"Kubernetes takes at most {LONGEST_NAMES_KUBERNETES}",
-                at=("name",),
-            )
+        else:
+            self._fits_kubernetes()
         return self
 
     def _liveness_takes_one_success(self) -> None:
@@ -214,7 +185,39 @@ class DeploymentSpec(Declared):
                 at=("liveness_probe", "success_threshold"),
             )
 
+    def _fits_kubernetes(self) -> None:
+        length = len(self.endpoint_name + self.name)
+        if length > LONGEST_NAMES_KUBERNETES:
+            raise says(
+                "InvalidName",
+                f"endpoint name {self.endpoint_name} and deployment name {self.name} have "
+                f"{length} characters together; "
+                f"Kubernetes takes at most {LONGEST_NAMES_KUBERNETES}",
+                at=("name",),
+            )
+        code = self.code_configuration.code if self.code_configuration else None
+        for key, value in (
+            ("model", self.model),
+            ("environment", self.environment),
+            ("code", code),
+        ):
+            if isinstance(value, str) and is_of_registry(value):
+                raise says(
+                    "InvalidValue",
+                    f"{KEY} is of a registry; a Kubernetes deployment takes those of its workspace",
+                    at=("code_configuration", key) if key == "code" else (key,),
+                    fix="register it in the workspace, or describe it in place",
+                )
+
     def _fits_managed(self) -> None:
+        if self.resources:
+            raise says(
+                "InvalidValue",
+                f"{KEY} belongs to `type: kubernetes`; "
+                "a managed deployment is granted what its instance_type has",
+                at=("resources",),
+                fix="delete it, and choose an `instance_type`",
+            )
         if self.request_settings.request_timeout_ms > LONGEST_TIMEOUT_MS:
             raise says(
                 "InvalidValue",

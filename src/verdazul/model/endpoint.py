@@ -6,6 +6,7 @@ name, which is better than not knowing them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Self
@@ -23,10 +24,19 @@ from verdazul.model.declared import (
     named,
     read_integer,
     read_mapping,
+    read_text,
     says,
 )
 from verdazul.model.properties import OF_ENDPOINTS, checked
 from verdazul.model.traffic import live_mirror_problem, mirror_problem, traffic_problem
+
+_COMPUTE = re.compile(
+    r"(?:azureml:)?"
+    r"(?:/subscriptions/[^\s/]+/resourcegroups/[^\s/]+/providers"
+    r"/microsoft\.machinelearningservices/workspaces/[^\s/]+/computes/)?"
+    r"(?P<name>[a-z0-9](?:[-_a-z0-9]{0,62}[a-z0-9])?)",
+    re.IGNORECASE,
+)
 
 
 class AuthMode(StrEnum):
@@ -80,6 +90,14 @@ class Identity(Declared):
         return self
 
 
+def _compute(value: object) -> str:
+    """`azureml:NAME`, whichever way the attached cluster is named."""
+    found = _COMPUTE.fullmatch(read_text(value).strip())
+    if not found:
+        raise must_be("an attached compute, such as azureml:inferencecompute")
+    return f"azureml:{found['name']}"
+
+
 def _percentages(value: object) -> dict[str, object]:
     """Texts of whole numbers become numbers; what is wrong stays, to be named with its key."""
     found = read_mapping(value)
@@ -126,7 +144,7 @@ class EndpointSpec(Declared):
         default_factory=dict
     )
     auth_mode: Annotated[AuthMode, choice(AuthMode)] = AuthMode.KEY
-    compute: Filled | None = None
+    compute: Annotated[str, BeforeValidator(_compute)] | None = None
     identity: Identity | None = None
     traffic: Annotated[
         dict[str, int], BeforeValidator(_split, json_schema_input_type=dict[str, _Percent])
@@ -136,6 +154,18 @@ class EndpointSpec(Declared):
     ] = Field(default_factory=dict)
     public_network_access: Annotated[Access, choice(Access)] = Access.ENABLED
     location: Filled | None = None
+
+    @model_validator(mode="after")
+    def _mode_fits(self) -> Self:
+        if self.compute and self.auth_mode is AuthMode.AAD_TOKEN:
+            raise says(
+                "InvalidValue",
+                f"{KEY} is aad_token, which is for managed endpoints only; "
+                "this one names a `compute`",
+                at=("auth_mode",),
+                fix="use key or aml_token",
+            )
+        return self
 
     @model_validator(mode="after")
     def _mirror_fits(self) -> Self:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from verdazul.model.assets import InlineEnvironment, InlineModel, ModelType, OsType
-from verdazul.model.deployment import DeploymentSpec, DeploymentType
+from verdazul.model.deployment import DeploymentSpec
 from verdazul.model.endpoint import Access, EndpointSpec
 from verdazul.model.errors import Problem
 from verdazul.model.problems import refuse
@@ -27,6 +27,8 @@ _COLLECTING = (
     'delete the key; with AZUREML_MDC_ENABLED: "true" in environment_variables, what the script '
     "gives to azureml-ai-monitoring is kept (docs/scoring.md)"
 )
+_GPU = ("resources", "limits", "gpu")
+_GPUS = "delete the line; every instance sees the GPUs of this machine"
 _SECRET = re.compile(r"\$\{\{\s*(azureml|keyvault):", re.IGNORECASE)
 
 
@@ -86,6 +88,7 @@ _LOCALLY = frozenset(
         ("scale_settings", "type"),
         ("egress_public_network_access",),
         ("private_network_connection",),
+        _GPU,
     )
 )
 
@@ -115,17 +118,13 @@ def _of_endpoint(spec: EndpointSpec) -> Iterator[Unsupported]:
             Access.DISABLED.value,
             "delete the key; endpoints listen where the server is told to",
         )
-    if spec.compute:
-        yield Unsupported(("compute",), spec.compute, "delete `compute` for a managed endpoint")
     if spec.properties.get(_ENFORCE, "").lower() == "enabled":
         yield Unsupported(("properties", _ENFORCE), "enabled", "delete the property")
 
 
 def _of_deployment(spec: DeploymentSpec) -> Iterator[Unsupported]:
-    if spec.type is DeploymentType.KUBERNETES:
-        yield Unsupported(("type",), "kubernetes", "use `type: managed`")
-    if spec.resources:
-        yield Unsupported(("resources",), "requests", "choose an `instance_type`")
+    if spec.resources and int(spec.resources.limits.gpu or 0):
+        yield Unsupported(_GPU, str(spec.resources.limits.gpu), _GPUS)
     if spec.private_network_connection:
         yield Unsupported(("private_network_connection",), "true", "delete the key")
     if spec.egress_public_network_access is Access.DISABLED:

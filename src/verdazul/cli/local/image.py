@@ -132,7 +132,7 @@ def without_effect(spec: DeploymentSpec) -> list[str]:
     keys = (
         *("instance_count", "scale_settings", "request_settings", "liveness_probe"),
         *("readiness_probe", "app_insights_enabled", "egress_public_network_access"),
-        "private_network_connection",
+        *("private_network_connection", "resources"),
     )
     usual = type(spec).model_fields
     found = [
