@@ -22,9 +22,13 @@ from azure.ai.ml.entities import (  # noqa: E402
     CodeConfiguration,
     Data,
     Environment,
+    KubernetesOnlineDeployment,
+    KubernetesOnlineEndpoint,
     ManagedOnlineDeployment,
     ManagedOnlineEndpoint,
     Model,
+    ResourceRequirementsSettings,
+    ResourceSettings,
     WorkspaceConnection,
 )
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError  # noqa: E402
@@ -285,6 +289,52 @@ def mirror(ml: MLClient) -> None:
     call("endpoints.mirror nothing", ml.online_endpoints.begin_create_or_update, changed)
 
 
+def kubernetes(ml: MLClient) -> None:
+    """The other kind, whose cluster is this machine; by registered assets, nothing is uploaded."""
+    name, ops = f"k8s-{NAME}", ml.online_endpoints
+    wanted = KubernetesOnlineEndpoint(name=name, compute="inferencecompute")
+    made = call("endpoints.create kubernetes", ops.begin_create_or_update, wanted)
+    assert made.compute.endswith("/computes/inferencecompute"), made.compute
+    blue = KubernetesOnlineDeployment(
+        name="blue",
+        endpoint_name=name,
+        model=f"azureml:model-{NAME}:1",
+        code_configuration=CodeConfiguration(code=str(FOLDER / "src"), scoring_script="score.py"),
+        environment=f"azureml:env-{NAME}:1",
+        instance_count=1,
+        resources=ResourceRequirementsSettings(
+            requests=ResourceSettings(cpu="0.1", memory="0.2Gi"),
+            limits=ResourceSettings(cpu="1", memory="1Gi"),
+        ),
+    )
+    deploy = ml.online_deployments.begin_create_or_update
+    first = call("deployments.create kubernetes", deploy, blue)
+    same((first.provisioning_state, first.resources.limits.cpu), ("Succeeded", "1"))
+    owner = call("endpoints.get kubernetes", ops.get, name)
+    same((type(owner).__name__, owner.auth_mode), ("KubernetesOnlineEndpoint", "key"))
+    owner.traffic = {"blue": 100}
+    call("endpoints.update kubernetes", ops.begin_create_or_update, owner)
+    request = str(FOLDER / "request.json")
+    # This client remembers the deployment that was named some calls ago.
+    said = call("invoke kubernetes", ops.invoke, name, request_file=request, deployment_name="blue")
+    same(json.loads(said)["echo"], {"x": 1})
+    found = call("deployments.get kubernetes", ml.online_deployments.get, "blue", name)
+    same(type(found).__name__, "KubernetesOnlineDeployment")
+    found.tags = {"t": "1"}
+    same(call("deployments.update kubernetes", deploy, found).tags, {"t": "1"})
+    managed = local_deployment("green")
+    managed.endpoint_name = name
+    said = refused(
+        "deployments.create other kind", HttpResponseError, lambda: deploy(managed).result()
+    )
+    assert "type: kubernetes" in said, said
+    owner = call("endpoints.get kubernetes", ops.get, name)
+    owner.traffic = {"blue": 0}
+    call("endpoints.update kubernetes", ops.begin_create_or_update, owner)
+    call("deployments.delete kubernetes", ml.online_deployments.begin_delete, "blue", name)
+    call("endpoints.delete kubernetes", ops.begin_delete, name)
+
+
 def tokens(ml: MLClient) -> None:
     """The other two ways in; each needs an endpoint of its own, which answers without a model."""
     for mode in ("aml_token", "aad_token"):
@@ -329,6 +379,7 @@ def main() -> None:
         deployments,
         change,
         mirror,
+        kubernetes,
         tokens,
         farewell,
     ):

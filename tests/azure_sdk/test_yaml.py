@@ -30,6 +30,8 @@ DEPLOYMENT = {
     "instance_type": "Standard_DS3_v2",
     "instance_count": 1,
 }
+CLUSTER, AAD = "azureml:cluster", "aad_token"
+REQUESTS, LIMITS = {"cpu": "0.1", "memory": "0.1Gi"}, {"cpu": "0.2", "memory": "200Mi"}
 PROBE = {
     "initial_delay": 10,
     "period": 5,
@@ -61,6 +63,11 @@ def deployment(what: str, why: str = "", **fields: Any) -> Case:
     return Case("deployment", what, wanted, why)
 
 
+def kubernetes(what: str, why: str = "", **fields: Any) -> Case:
+    wanted = {"type": "kubernetes", "instance_type": "leave out", **fields}
+    return deployment(f"kubernetes, {what}", why, **wanted)
+
+
 CASES = (
     endpoint("name alone"),
     endpoint("key", auth_mode="key"),
@@ -75,6 +82,10 @@ CASES = (
     endpoint("negative share", "the SDK sends it", traffic={"blue": -5}),
     endpoint("no public access", public_network_access="disabled"),
     endpoint("unknown key", traficc={"blue": 100}),
+    endpoint("compute", compute="azureml:inferencecompute", auth_mode="Key"),
+    endpoint("compute that is none", "the SDK sends it", compute="azureml:a:b:c"),
+    endpoint("identity token at a compute", "the SDK sends it", compute=CLUSTER, auth_mode=AAD),
+    endpoint("mirror at a compute", "the SDK sends it", compute=CLUSTER, mirror_traffic={"b": 10}),
     endpoint("name that begins with a digit", name="1abc"),
     endpoint("name with an underscore", name="a_b"),
     endpoint("name of two letters", name="ab"),
@@ -99,6 +110,20 @@ CASES = (
     deployment("egress", egress_public_network_access="disabled"),
     deployment("unknown key", instance_cuont=2),
     deployment("no name", name="leave out"),
+    kubernetes("the usual"),
+    kubernetes("instance type", instance_type="defaultinstancetype"),
+    kubernetes("requests", resources={"requests": REQUESTS}),
+    kubernetes("limits", resources={"requests": REQUESTS, "limits": LIMITS}),
+    kubernetes("GPU", resources={"requests": REQUESTS, "limits": {"nvidia.com/gpu": "1"}}),
+    kubernetes("utilisation", scale_settings={"type": "target_utilization", "max_instances": 3}),
+    kubernetes("unknown resource", resources={"requests": {**REQUESTS, "disk": "1Gi"}}),
+    kubernetes("no cores", "the SDK sends it", resources={"requests": {**REQUESTS, "cpu": "0"}}),
+    kubernetes(
+        "less than asked", "the SDK sends it", resources={"requests": LIMITS, "limits": REQUESTS}
+    ),
+    kubernetes("longest timeout", request_settings={"request_timeout_ms": 300_000}),
+    kubernetes("model of a registry", model="azureml://registries/azureml/models/m/versions/1"),
+    deployment("resources", resources={"requests": REQUESTS}),
     deployment("model that is a folder", model="./m"),
     deployment("model by id", model="azureml://registries/azureml/models/m/versions/1"),
     deployment("label", model="azureml:m@latest"),
@@ -129,6 +154,7 @@ _SERVERS_DEFAULTS = (
     "properties.appInsightsEnabled",
     "properties.authMode",
     "properties.endpointComputeType",
+    "properties.instanceType",
 )
 
 

@@ -51,6 +51,36 @@ def test_v2_gets_memory_without_swap_cpu_quota_and_a_bound_on_processes(tmp_path
     }
 
 
+def test_requests_become_shares_of_what_is_scarce(tmp_path: Path) -> None:
+    mount = tmp_path / "cgroup"
+    leaf = v2_tree(mount, hands_on="cpu memory pids")
+    for name in ("cpu.weight", "memory.low"):
+        (leaf / name).touch()
+    asked = Limits(0.2, 200 * 2**20, requested_cpus=0.1, requested_memory_bytes=10**8)
+
+    limits.create("x", asked, hierarchies=(Hierarchy(mount, mount),))
+
+    assert (leaf / "cpu.max").read_text() == "20000 100000"
+    assert (leaf / "memory.max").read_text() == str(200 * 2**20)
+    assert ((leaf / "cpu.weight").read_text(), (leaf / "memory.low").read_text()) == (
+        "4",
+        "100000000",
+    )
+
+
+@pytest.mark.parametrize(("cores", "weight"), [(0.001, "1"), (1.0, "39"), (10_000.0, "10000")])
+def test_shares_stay_within_what_the_kernel_takes(
+    tmp_path: Path, cores: float, weight: str
+) -> None:
+    mount = tmp_path / "cgroup"
+    leaf = v2_tree(mount, hands_on="cpu memory pids")
+    (leaf / "cpu.weight").touch()
+
+    limits.create("x", Limits(1, 2**30, cores), hierarchies=(Hierarchy(mount, mount),))
+
+    assert (leaf / "cpu.weight").read_text() == weight
+
+
 def test_v2_controller_that_is_not_handed_down_is_reported_not_pretended(tmp_path: Path) -> None:
     mount = tmp_path / "cgroup"
     v2_tree(mount, hands_on="memory pids")
@@ -99,7 +129,7 @@ def test_two_homes_do_not_share_a_group() -> None:
 
 
 def test_real_groups_are_made_and_leave_no_trace() -> None:
-    group = limits.create("a-test", Limits(0.5, 64 * 1024**2))
+    group = limits.create("a-test", Limits(0.5, 64 * 1024**2, 0.25, 32 * 1024**2))
     if not group.folders:
         pytest.skip("no writable cgroup here")
 

@@ -11,8 +11,10 @@ import pytest
 from tests.control.bench import Bench
 from verdazul.compute.fake import Behaviour
 from verdazul.control import deployments, endpoints
+from verdazul.control.loop import LookAgain
+from verdazul.core.instance import LIVE
 from verdazul.core.records import OperationState
-from verdazul.model.deployment import RequestSettings
+from verdazul.model.deployment import DeploymentType, RequestSettings
 from verdazul.model.endpoint import EndpointSpec
 
 
@@ -97,3 +99,41 @@ def test_an_instance_that_keeps_dying_is_started_ever_more_rarely_and_its_siblin
         assert backends == {1, 2}
 
     asyncio.run(story())
+
+
+@pytest.mark.azure(66)
+def test_on_kubernetes_one_replica_is_replaced_after_the_other() -> None:
+    async def story() -> None:
+        bench = Bench()
+        owner = EndpointSpec(name="credit", compute="azureml:cluster")
+        await endpoints.put_endpoint(bench.world, owner)
+        kind = {"type": DeploymentType.KUBERNETES, "instance_type": "defaultinstancetype"}
+        spec = (await bench.spec(count=10)).model_copy(update=kind)
+        await deployments.put_deployment(bench.world, spec)
+        await bench.settle()
+
+        newer = (await bench.spec(count=10, version="2")).model_copy(update=kind)
+        accepted = await deployments.put_deployment(bench.world, newer)
+        counts = await _live_until_settled(bench)
+
+        assert (await bench.ended(accepted)).state is OperationState.SUCCEEDED
+        assert (min(counts), max(counts)) == (10, 11)
+
+    asyncio.run(story())
+
+
+async def _live_until_settled(bench: Bench) -> list[int]:
+    """How many instances start or serve, at each look."""
+    counts = []
+    for _ in range(2000):
+        result = await bench.look("credit")
+        assert isinstance(result, LookAgain)
+        found = await bench.compute.observe("credit")
+        counts.append(sum(instance.phase in LIVE for instance in found))
+        times = [result.at, bench.compute.next_change()]
+        due = min((at for at in times if at is not None), default=None)
+        if due is None and not bench.woken:
+            return counts
+        bench.woken.clear()
+        bench.clock.advance(max(0.01, (due or 0.0) - bench.clock.now()))
+    raise AssertionError("did not settle")

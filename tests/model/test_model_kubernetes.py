@@ -182,6 +182,7 @@ def test_assets_of_registries_are_for_managed_deployments(fields: dict[str, Any]
         "AzureML:inference-compute",
         f"{WORKSPACE}/computes/inference-compute",
         f"azureml:{WORKSPACE}/computes/inference-compute",
+        f"{WORKSPACE}/computes/azureml:inference-compute",
     ],
 )
 def test_a_compute_is_known_by_its_name_however_it_is_written(compute: str) -> None:

@@ -31,9 +31,8 @@ from verdazul.model.properties import OF_ENDPOINTS, checked
 from verdazul.model.traffic import live_mirror_problem, mirror_problem, traffic_problem
 
 _COMPUTE = re.compile(
-    r"(?:azureml:)?"
-    r"(?:/subscriptions/[^\s/]+/resourcegroups/[^\s/]+/providers"
-    r"/microsoft\.machinelearningservices/workspaces/[^\s/]+/computes/)?"
+    r"(?:azureml:)?(?:/subscriptions/[^\s/]+/resourcegroups/[^\s/]+/providers"
+    r"/microsoft\.machinelearningservices/workspaces/[^\s/]+/computes/(?:azureml:)?)?"
     r"(?P<name>[a-z0-9](?:[-_a-z0-9]{0,62}[a-z0-9])?)",
     re.IGNORECASE,
 )
@@ -91,7 +90,10 @@ class Identity(Declared):
 
 
 def _compute(value: object) -> str:
-    """`azureml:NAME`, whichever way the attached cluster is named."""
+    """`azureml:NAME`, whichever way the attached cluster is named.
+
+    SDKs put what they were given behind the path of an id, a prefix and all.
+    """
     found = _COMPUTE.fullmatch(read_text(value).strip())
     if not found:
         raise must_be("an attached compute, such as azureml:inferencecompute")
