@@ -217,6 +217,7 @@ class ProcessCompute:
             "grace_seconds": launch.grace_seconds,
             "groups": group.folders,
             "oom_file": group.oom_file,
+            "is_isolated": launch.is_isolated,
             "attempt": attempt,
             "lock_fd": shim_launch.LOCK_FD,
         }

@@ -128,3 +128,4 @@ class Launch:
     liveness: Probe
     readiness: Probe
     grace_seconds: float  # between SIGTERM and SIGKILL, for what is in flight
+    is_isolated: bool = False  # reached by requests, it reaches nothing itself

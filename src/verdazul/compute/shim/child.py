@@ -68,6 +68,11 @@ def become(
         os.dup2(outputs[1], 2)
         if spec.cwd:
             os.chdir(spec.cwd)
+        if spec.is_isolated:
+            from verdazul.compute.shim.isolation import isolate  # few need what it imports
+
+            isolate()
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # the kernel may have dropped it
         restore_signals()
         os.execve(spec.argv[0], spec.argv, environment)  # noqa: S606 - no shell is the point
     except BaseException as error:  # noqa: BLE001 - whatever it is, the parent must hear of it

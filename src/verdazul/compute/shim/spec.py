@@ -28,4 +28,5 @@ class Spec:
         self.groups: list[str] = raw.get("groups") or []
         self.oom_file: str | None = raw.get("oom_file")
         self.attempt: int = raw.get("attempt", 1)
+        self.is_isolated: bool = raw.get("is_isolated", False)
         self.lock_fd: int | None = raw.get("lock_fd")
