@@ -8,11 +8,11 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.compute.namespaces import in_child, isolated, needs_namespaces
 from verdazul.compute.shim import isolation
 from verdazul.compute.shim.system import prctl
 from verdazul.compute.shim_launch import wrap
@@ -38,29 +38,6 @@ print(json.dumps({
 """
 
 
-def in_child(work: Callable[[], object]) -> object:
-    """What it returns in a forked process, as JSON: what is left behind there is gone here."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.write(writer, json.dumps(work()).encode())
-        except BaseException as error:  # noqa: BLE001 - nothing of it may go on as the test
-            os.write(writer, json.dumps({"said": repr(error)}).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as told:
-        found: object = json.load(told)
-    os.waitpid(child, 0)
-    return found
-
-
-def isolated() -> object:
-    isolation.isolate()
-    return [name for _, name in socket.if_nameindex()]
-
-
 def isolated_as_nobody() -> object:
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
@@ -69,12 +46,7 @@ def isolated_as_nobody() -> object:
     return [names, os.getuid(), os.getgid()]
 
 
-allowed = pytest.mark.skipif(
-    in_child(isolated) != ["lo"], reason="no network namespace can be made here"
-)
-
-
-@allowed
+@needs_namespaces
 def test_an_isolated_command_reaches_itself_and_nothing_else(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         argv = [sys.executable, "-c", SCRIPT, str(server.getsockname()[1])]
@@ -96,7 +68,7 @@ def test_an_isolated_command_reaches_itself_and_nothing_else(tmp_path: Path) -> 
     }
 
 
-@allowed
+@needs_namespaces
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_nobody_special_keeps_its_own_ids() -> None:
     found = in_child(isolated_as_nobody)

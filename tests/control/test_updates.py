@@ -15,7 +15,8 @@ from verdazul.control.loop import LookAgain
 from verdazul.core.instance import LIVE
 from verdazul.core.records import OperationState
 from verdazul.model.deployment import DeploymentType, RequestSettings
-from verdazul.model.endpoint import EndpointSpec
+from verdazul.model.endpoint import Access, EndpointSpec
+from verdazul.model.errors import UserError
 
 
 def pids(bench: Bench) -> list[int]:
@@ -137,3 +138,27 @@ async def _live_until_settled(bench: Bench) -> list[int]:
         bench.woken.clear()
         bench.clock.advance(max(0.01, (due or 0.0) - bench.clock.now()))
     raise AssertionError("did not settle")
+
+
+@pytest.mark.azure(74)
+def test_egress_is_fixed_when_a_deployment_is_created() -> None:
+    async def story() -> None:
+        bench = Bench()
+        await bench.create_endpoint()
+        spec = await bench.spec()
+        closed = spec.model_copy(update={"egress_public_network_access": Access.DISABLED})
+        await deployments.put_deployment(bench.world, closed)
+        await bench.settle()
+
+        with pytest.raises(UserError, match="it cannot become enabled") as refused:
+            await deployments.put_deployment(bench.world, spec)
+        await deployments.put_deployment(
+            bench.world, closed.model_copy(update={"instance_count": 2})
+        )
+        await bench.settle()
+
+        assert refused.value.problem.code == "BadArgument"
+        started = [body.launch.is_isolated for body in bench.compute.world.bodies.values()]
+        assert started == [True, True]
+
+    asyncio.run(story())

@@ -137,6 +137,7 @@ bundles = st.builds(
     liveness=_probes,
     readiness=_probes,
     limits=st.none() | st.builds(Limits, _cores, st.integers(0, 2**50), st.none() | _cores),
+    is_isolated=st.booleans(),
 )
 endpoint_records = st.builds(
     EndpointRecord,

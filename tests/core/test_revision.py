@@ -24,6 +24,7 @@ CHANGED: dict[str, object] = {
     "liveness": Probe(period=11),
     "readiness": Probe(period=11),
     "limits": Limits(cpus=2, memory_bytes=2**30),
+    "is_isolated": True,
 }
 
 

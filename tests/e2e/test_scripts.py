@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.compute.namespaces import needs_namespaces
 from tests.e2e.system import System
 
 pytestmark = pytest.mark.e2e
@@ -76,6 +78,19 @@ async def events():
     while not os.path.exists(os.environ["GATE"]):
         await asyncio.sleep(0.01)
     yield "data: two\\n\\n"
+"""
+
+REACHING = """
+import json, socket
+
+def init(): ...
+
+def run(raw_data):
+    try:
+        socket.create_connection(tuple(json.loads(raw_data)), timeout=5).close()
+        return "reached"
+    except OSError as error:
+        return error.strerror
 """
 
 PATIENT = """\
@@ -209,3 +224,27 @@ def test_events_reach_the_caller_one_by_one(system: System, gate: Path) -> None:
 
     assert got.headers["content-type"] == "text/event-stream"
     assert (first, rest) == ("data: one\n\n", "data: two\n\n")
+
+
+@pytest.mark.azure(74)
+@needs_namespaces
+@pytest.mark.usefixtures("scripts")
+def test_without_egress_a_script_is_asked_and_reaches_nothing(system: System) -> None:
+    closed = "egress_public_network_access: disabled\n"
+    for name, extra in (("open", ""), ("closed", closed)):
+        file = system.deployment("scripts", name, score=REACHING, extra=extra)
+        system.run("online-deployment", "create", "-f", str(file))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        found = {}
+        for name in ("open", "closed"):
+            with pinned(system, name) as client:
+                found[name] = client.post("score", json=server.getsockname()).json()
+    shown = system.run("online-deployment", "show", "-e", "scripts", "-n", "closed").data
+    reopened = ("--set", "egress_public_network_access=enabled")
+    words = ("online-deployment", "update", "-e", "scripts", "-n", "closed", *reopened)
+    refused = system.run(*words, code=1)
+
+    assert found == {"open": "reached", "closed": "Connection refused"}
+    assert shown["egress_public_network_access"] == "disabled"
+    assert "it cannot become enabled" in refused.err

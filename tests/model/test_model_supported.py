@@ -73,10 +73,6 @@ INFERENCE = {
             {"private_network_connection": True},
             "private_network_connection: true is not supported yet",
         ),
-        (
-            {"egress_public_network_access": "disabled"},
-            "egress_public_network_access: disabled is not supported yet",
-        ),
         ({"app_insights_enabled": True}, "app_insights_enabled: true is not supported yet"),
         (
             {"data_collector": {"collections": {"a": {"enabled": "True"}}}},
@@ -123,7 +119,6 @@ def test_what_a_deployment_cannot_have_yet_is_named(fields: dict[str, Any], mess
     ]
 
 
-@pytest.mark.azure(74)
 def test_defaults_written_out_are_silently_fine() -> None:
     refuse_unsupported(
         endpoint(

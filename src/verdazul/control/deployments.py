@@ -62,6 +62,8 @@ async def _put(world: World, spec: DeploymentSpec, precondition: Precondition) -
     what = f'deployment "{spec.name}" of endpoint "{endpoint.name}"'
     found = known.record.generation if known else None
     precondition.check(what, found)
+    if known:
+        _refuse_other_egress(known.record.spec, spec)
     record = await _record(world, endpoint, spec, known)
     operation = _operation(world, record, OperationKind.UPDATE if known else OperationKind.CREATE)
     await world.store.commit(
@@ -173,6 +175,18 @@ def _refuse_other_kind(endpoint: EndpointRecord, spec: DeploymentSpec) -> None:
         code="BadArgument",
         fix=f"write `type: {wanted.value}`, or create the deployment at another endpoint",
     )
+
+
+def _refuse_other_egress(known: DeploymentSpec, spec: DeploymentSpec) -> None:
+    """Source: Azure fixes it when the deployment is created."""
+    before, after = known.egress_public_network_access, spec.egress_public_network_access
+    if before is not after:
+        raise UserError(
+            f'egress_public_network_access of deployment "{known.name}" is {before.value}; it '
+            f"cannot become {after.value}",
+            code="BadArgument",
+            fix="create another deployment, and move the traffic there",
+        )
 
 
 async def _refuse_over_limit(world: World, endpoint: EndpointRecord) -> None:

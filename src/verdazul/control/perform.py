@@ -68,6 +68,7 @@ def _launch(world: World, bundle: Bundle, environment: Built, grace_seconds: flo
         liveness=bundle.liveness,
         readiness=bundle.readiness,
         grace_seconds=grace_seconds,
+        is_isolated=bundle.is_isolated,
     )
 
 

@@ -19,6 +19,7 @@ from verdazul.core.revision import Bundle, ModelMount
 from verdazul.core.versions import View, visible
 from verdazul.model.assets import InlineModel, ModelType, is_unpacked
 from verdazul.model.deployment import DeploymentSpec, DeploymentType, ProbeSettings
+from verdazul.model.endpoint import Access
 from verdazul.model.errors import NotFound, Retryable, UserError
 from verdazul.model.ids import AssetId, RegistryReference, ShortReference, parse_asset
 from verdazul.model.kubernetes import granted
@@ -44,6 +45,7 @@ async def resolve(world: World, spec: DeploymentSpec) -> Bundle:
         liveness=_probe(spec.liveness_probe),
         readiness=_probe(spec.readiness_probe),
         limits=_limits(spec),
+        is_isolated=spec.egress_public_network_access is Access.DISABLED,
     )
 
 

@@ -42,6 +42,7 @@ class Bundle:
     liveness: Probe
     readiness: Probe
     limits: Limits | None = None
+    is_isolated: bool = False
 
     @property
     def revision(self) -> str:
@@ -57,7 +58,8 @@ class Bundle:
 @lru_cache(maxsize=16384)  # asked a dozen times at every look at a deployment
 def _revision(bundle: Bundle) -> str:
     content = asdict(bundle)
-    if bundle.limits is None:  # what was a revision before there were any is the same one after
-        del content["limits"]
+    for name, before_it_was in (("limits", None), ("is_isolated", False)):
+        if content[name] is before_it_was:  # so that what was a revision before stays the same one
+            del content[name]
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:10]

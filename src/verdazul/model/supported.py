@@ -86,7 +86,6 @@ _LOCALLY = frozenset(
         ("environment", "inference_config"),
         ("app_insights_enabled",),
         ("scale_settings", "type"),
-        ("egress_public_network_access",),
         ("private_network_connection",),
         _GPU,
     )
@@ -127,8 +126,6 @@ def _of_deployment(spec: DeploymentSpec) -> Iterator[Unsupported]:
         yield Unsupported(_GPU, str(spec.resources.limits.gpu), _GPUS)
     if spec.private_network_connection:
         yield Unsupported(("private_network_connection",), "true", "delete the key")
-    if spec.egress_public_network_access is Access.DISABLED:
-        yield Unsupported(("egress_public_network_access",), "disabled", "delete the key")
     if spec.app_insights_enabled:
         yield Unsupported(("app_insights_enabled",), "true", _APP_INSIGHTS)
     if spec.data_collector:
