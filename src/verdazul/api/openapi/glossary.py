@@ -55,7 +55,7 @@ WORDS = {
     "description": "For people.",
     "details": "Every single problem, and the tail of the log where there is one.",
     "dockerfilePath": "The Dockerfile's place in that folder.",
-    "egressPublicNetworkAccess": "Disabled: instances reach nothing but themselves; fixed at creation.",
+    "egressPublicNetworkAccess": "Disabled: instances reach nothing; fixed at creation.",
     "endpointComputeType": "Who runs the instances.",
     "environmentVariables": "What the scoring script finds in its environment.",
     "expirableSecret": "Every secret here expires; taken for Azure's clients.",
