@@ -47,6 +47,7 @@ from verdazul.identity.ids import RandomIds
 from verdazul.identity.issuers import FileIssuers
 from verdazul.identity.passwords import ScryptPasswords
 from verdazul.identity.tokens import JsonWebTokens
+from verdazul.model.instance_types import known_types
 from verdazul.model.names import endpoint_host
 from verdazul.ports import Clock, Compute, Environments
 from verdazul.report import report
@@ -218,6 +219,9 @@ async def _open(
         address=address.url,
         wake=loop.wake,
         trouble=loop.trouble,
+        kubernetes_types=partial(
+            asyncio.to_thread, known_types, settings.home / settings.instance_types_file
+        ),
     )
     compute.on_change(loop.wake)
     built: asyncio.Queue[Recipe] = asyncio.Queue()

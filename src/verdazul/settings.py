@@ -161,6 +161,10 @@ class Settings:
             "doc": "whose tokens open aad_token endpoints and the control API; relative to the home"
         },
     )
+    instance_types_file: Path = field(
+        default=Path("instance-types.yml"),
+        metadata={"doc": "instance types for Kubernetes deployments; relative to the home"},
+    )
     issuer_refresh_seconds: float = field(
         default=300.0,
         metadata={"least": 1.0, "doc": "an issuer's keys are read again after so many seconds"},

@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 
 from tests.api.door import WORKSPACE, Door, Tell, endpoint_body, problem
+from tests.api.test_api_templates import ENDPOINT, deployment, ended, put, request
 from verdazul.core.instance import Limits
 
+COMPUTE = (
+    "[resourceId('Microsoft.MachineLearningServices/workspaces/computes', "
+    "parameters('workspace'), 'inferencecompute')]"
+)
 CREDIT = "onlineEndpoints/credit"
 BLUE = f"{CREDIT}/deployments/blue"
 RESOURCES = {
@@ -158,5 +163,64 @@ def test_usages_leave_out_what_is_the_clusters(tell: Tell) -> None:
         names = {one["name"]["value"] for one in answer.json()["value"]}
         assert "onlineEndpoints" in names
         assert not any(name.startswith("standard") for name in names)
+
+    tell(story)
+
+
+TYPES = """\
+apiVersion: amlarc.azureml.com/v1alpha1
+kind: InstanceTypeList
+items:
+- metadata: {name: cpu-small}
+  spec:
+    resources:
+      requests: {cpu: "700m", memory: "1500Mi"}
+      limits: {cpu: "1", memory: "2Gi"}
+"""
+
+
+@pytest.mark.azure(169)
+def test_types_of_ones_own_are_read_when_they_are_asked_for(tell: Tell) -> None:
+    async def story(door: Door) -> None:
+        await door.endpoint(compute="azureml:cluster")
+        file = door.bench.settings.home / "instance-types.yml"
+        file.write_text(TYPES)
+        made = await blue(door, instanceType="cpu-small")
+        await door.settle()
+        file.write_text(TYPES.replace("Gi", "QQ"))
+
+        wrong = await door.deployment(
+            "green", endpointComputeType="Kubernetes", instanceType="cpu-small"
+        )
+        await door.settle()
+
+        assert made.status_code == 201
+        (body,) = door.bench.compute.world.bodies.values()
+        assert body.launch.limits == Limits(1.0, 2 * 2**30, 0.7, 1500 * 2**20)
+        assert problem(wrong)[:2] == (400, "InvalidValue")
+        assert "instance-types.yml:8" in wrong.text
+
+    tell(story)
+
+
+@pytest.mark.azure(15)
+def test_a_template_makes_an_endpoint_and_a_deployment_of_this_kind(tell: Tell) -> None:
+    async def story(door: Door) -> None:
+        owner = {**ENDPOINT, "properties": {"authMode": "Key", "compute": COMPUTE}}
+        made = await deployment(door)
+        made["properties"] |= {
+            "endpointComputeType": "Kubernetes",
+            "instanceType": "defaultinstancetype",
+            "containerResourceRequirements": RESOURCES,
+            "requestSettings": {"requestTimeout": "PT300S"},
+        }
+
+        await put(door, request(owner, made))
+        told = await ended(door)
+
+        assert told["provisioningState"] == "Succeeded", told
+        shown = (await door.ask("GET", BLUE)).json()["properties"]
+        assert shown["containerResourceRequirements"] == RESOURCES
+        assert shown["requestSettings"]["requestTimeout"] == "PT5M"
 
     tell(story)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from verdazul.artifacts.blobs import FolderBlobs
@@ -24,6 +26,7 @@ from verdazul.gateway.fake import FakeDataPlane
 from verdazul.identity.fake import FakeIssuers, FakePasswords, FakeSigner, FakeTokens
 from verdazul.model.deployment import CodeConfiguration, DeploymentSpec
 from verdazul.model.endpoint import EndpointSpec
+from verdazul.model.instance_types import known_types
 from verdazul.settings import Settings
 from verdazul.store.memory import MemoryStore
 
@@ -82,6 +85,11 @@ class Bench:
             secrets=OpenSecrets(),
             artifacts=FakeArtifacts(),
             registries=FolderRegistries(self.settings.home / self.settings.registries),
+            kubernetes_types=partial(
+                asyncio.to_thread,
+                known_types,
+                self.settings.home / self.settings.instance_types_file,
+            ),
             uploads=uploads,
             blobs=blobs,
             clock=self.clock,

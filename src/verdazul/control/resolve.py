@@ -44,15 +44,15 @@ async def resolve(world: World, spec: DeploymentSpec) -> Bundle:
         instance_type=str(spec.instance_type),
         liveness=_probe(spec.liveness_probe),
         readiness=_probe(spec.readiness_probe),
-        limits=_limits(spec),
+        limits=await _limits(world, spec),
         is_isolated=spec.egress_public_network_access is Access.DISABLED,
     )
 
 
-def _limits(spec: DeploymentSpec) -> Limits | None:
+async def _limits(world: World, spec: DeploymentSpec) -> Limits | None:
     if spec.type is DeploymentType.MANAGED:
         return None
-    grant = granted(spec)
+    grant = granted(spec, await world.kubernetes_types())
     return Limits(
         cpus=grant.limits.cores,
         memory_bytes=grant.limits.memory_bytes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from verdazul.control.guesses import Guesses
@@ -10,6 +10,7 @@ from verdazul.control.turns import Turns
 from verdazul.core.limits import Limits
 from verdazul.core.route import Surroundings
 from verdazul.model.errors import Problem
+from verdazul.model.kubernetes import BUILT_IN, Grant
 from verdazul.ports import (
     Artifacts,
     Blobs,
@@ -35,12 +36,17 @@ def _no_trouble(endpoint: str) -> None:
     del endpoint
 
 
+async def _only_built_in() -> Mapping[str, Grant]:
+    return BUILT_IN
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """All adapters, chosen by the composition root.
 
     `address` is what callers know this home by. `wake(endpoint)` asks the loop to look;
-    `trouble(endpoint)` is why it cannot go on there.
+    `trouble(endpoint)` is why it cannot go on there. `kubernetes_types()` are the instance types of
+    Kubernetes deployments; raises UserError for a file that is wrong.
     Every use case that changes an endpoint waits for its turn.
     """
 
@@ -63,6 +69,7 @@ class World:
     address: str
     wake: Callable[[str], None]
     trouble: Callable[[str], Problem | None] = _no_trouble
+    kubernetes_types: Callable[[], Awaitable[Mapping[str, Grant]]] = _only_built_in
     turns: Turns = field(default_factory=Turns)
     guesses: Guesses = field(default_factory=Guesses)
 

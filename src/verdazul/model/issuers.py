@@ -15,13 +15,10 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from verdazul.model.declared import KEY, Declared, Filled, must_be, read_text, says, whole
-from verdazul.model.document import read_document
-from verdazul.model.files import read_file
-from verdazul.model.problems import problems_of, refuse
-from verdazul.model.show import Key
+from verdazul.model.declared_file import read_declared
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 _DIRECTORY = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
@@ -107,19 +104,7 @@ class Issuers(Declared):
 
 def load_issuers(path: Path) -> Sequence[Issuer]:
     """Raise UserError naming file:line for what is wrong. Relative paths start at the file."""
-    document = read_document(read_file(path), str(path))
-    if document.problems:
-        raise refuse(document.problems, str(path))
-
-    def where(key: Key) -> str:
-        while key and key not in document.lines:
-            key = key[:-1]
-        return f"{path}:{document.lines[key]}" if key in document.lines else str(path)
-
-    try:
-        found = Issuers.model_validate(document.tree)
-    except ValidationError as error:
-        raise refuse(problems_of(error, Issuers, where=where), str(path)) from None
+    found = read_declared(path, Issuers)
     return [_resolved(one, path.parent) for one in found.issuers]
 
 

@@ -73,7 +73,8 @@ def _size(name: str, types: Mapping[str, Grant]) -> Grant:
         raise UserError(
             f'instance_type "{name[:80]}" is not known for Kubernetes deployments',
             code="InvalidInstanceType",
-            fix=f"use {', '.join(types)}, a size such as Standard_DS3_v2, or leave it out",
+            fix=f"use {', '.join(types)}, a size such as Standard_DS3_v2, or leave it out; "
+            "docs/concepts.md says how to have types of your own",
         ) from None
     amounts = Amounts(str(size.cpus), f"{size.memory_gib:g}Gi")
     return Grant(amounts, amounts)
@@ -86,5 +87,6 @@ def _refuse_more(
         raise UserError(
             f'{key} is "{asked}"; instance type {name} allows at most "{most}"',
             code="BadArgument",
-            fix="ask for less, or choose a larger `instance_type`",
+            fix="ask for less, or choose a larger `instance_type`; "
+            "docs/concepts.md says how to have types of your own",
         )
