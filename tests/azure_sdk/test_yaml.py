@@ -121,6 +121,7 @@ CASES = (
     kubernetes(
         "less than asked", "the SDK sends it", resources={"requests": LIMITS, "limits": REQUESTS}
     ),
+    kubernetes("egress", egress_public_network_access="disabled"),
     kubernetes("longest timeout", request_settings={"request_timeout_ms": 300_000}),
     kubernetes("model of a registry", model="azureml://registries/azureml/models/m/versions/1"),
     deployment("resources", resources={"requests": REQUESTS}),

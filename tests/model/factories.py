@@ -228,6 +228,7 @@ deployments = st.one_of(
         | {
             "model": st.none() | st.sampled_from([MODEL, "azureml:m:1"]),
             "instance_type": st.none() | st.sampled_from(["defaultinstancetype", "cpu-small"]),
+            "egress_public_network_access": st.just("enabled"),
         },
         resources=st.none()
         | st.just({"requests": {"cpu": "100m", "memory": "1Gi"}})

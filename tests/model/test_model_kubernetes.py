@@ -155,6 +155,11 @@ def test_resources_belong_to_kubernetes() -> None:
         deployment(resources={"requests": {"cpu": "1", "memory": "1Gi"}})
 
 
+def test_egress_is_closed_for_managed_deployments_only() -> None:
+    with pytest.raises(ValidationError, match="is for managed deployments only"):
+        deployment(type="kubernetes", instance_type=None, egress_public_network_access="disabled")
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -195,6 +195,16 @@ class DeploymentSpec(Declared):
                 f"Kubernetes takes at most {LONGEST_NAMES_KUBERNETES}",
                 at=("name",),
             )
+        if self.egress_public_network_access is Access.DISABLED:
+            raise says(
+                "InvalidValue",
+                f"{KEY} is for managed deployments only; this one is of `type: kubernetes`",
+                at=("egress_public_network_access",),
+                fix="delete the key",
+            )
+        self._takes_nothing_of_registries()
+
+    def _takes_nothing_of_registries(self) -> None:
         code = self.code_configuration.code if self.code_configuration else None
         for key, value in (
             ("model", self.model),
