@@ -91,6 +91,9 @@ class Store(Protocol):
     async def open_operations(self, endpoint: str) -> tuple[Operation, ...]:
         """Operations in progress on the endpoint and its deployments, oldest first."""
 
+    async def latest_operation(self, endpoint: str, deployment: str = "") -> Operation | None:
+        """The last one begun on just this endpoint or deployment, as long as it is kept."""
+
     async def events(
         self, endpoint: str, deployment: str | None = None, *, since: float = 0.0, last: int = 200
     ) -> tuple[Event, ...]:

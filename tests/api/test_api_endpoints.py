@@ -63,6 +63,8 @@ def test_what_get_answers_can_be_put_back(tell: Tell) -> None:
         answer = await door.ask("GET", "onlineEndpoints/credit")
         changed = {"provisioningState"}
         before, after = shown["properties"], answer.json()["properties"]
+        for properties in (before, after):  # which operation was the last is told, not kept
+            assert properties["properties"].pop("AzureAsyncOperationUri")
         assert {k: v for k, v in after.items() if k not in changed} == {
             k: v for k, v in before.items() if k not in changed
         }
@@ -456,7 +458,7 @@ def test_the_answer_to_a_put_says_in_its_body_too_where_to_wait(tell: Tell) -> N
 
         said = made.json()["properties"]["properties"]
         assert said["AzureAsyncOperationUri"] == made.headers["azure-asyncoperation"]
-        assert shown.json()["properties"]["properties"] == {}
+        assert shown.json()["properties"]["properties"] == said
         assert (await door.ask("PUT", "onlineEndpoints/credit", made.json())).status_code == 200
 
     tell(story)

@@ -475,5 +475,8 @@ def test_a_put_that_repeats_changes_nothing_but_the_etag(tell: Tell) -> None:
 
 
 def dated(resource: dict[str, Any]) -> dict[str, Any]:
-    """Without the time of the last change."""
-    return {name: value for name, value in resource.items() if name != "systemData"}
+    """Without the time of the last change, and the operation that was it."""
+    kept = {name: value for name, value in resource.items() if name != "systemData"}
+    free = kept["properties"].get("properties") or {}
+    others = {name: value for name, value in free.items() if name != "AzureAsyncOperationUri"}
+    return {**kept, "properties": {**kept["properties"], "properties": others}}

@@ -55,7 +55,11 @@ def test_help_speaks_of_az(az: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["network", "vnet", "list"], "`az network` is not served"),
+        (["network", "vnet", "list"], "`az network` is not served: a home has no virtual network"),
+        (["acr", "build", "-t", "x", "."], "there is no container registry"),
+        (["keyvault", "create", "-n", "x"], "`az ml connection create`"),
+        (["cdn", "list"], "this az is Verdazul's and knows ml, account"),
+        (["config", "set", "--local", "defaults.group=local"], "--local is not supported"),
         (["storage", "account", "list"], "there is no 'account'"),
         (["monitor", "autoscale", "create"], "there is no 'autoscale'"),
         (["ml", "job", "create"], "there is no 'job'"),

@@ -139,6 +139,20 @@ def test_open_operations_come_oldest_first(ask: Ask) -> None:
     ask(story)
 
 
+def test_the_latest_operation_of_just_one_resource_is_found(ask: Ask) -> None:
+    async def story(store: Store) -> None:
+        first, blue = operation("op-1", started_at=10.0), operation("op-2", started_at=30.0)
+        blue = replace(blue, deployment="Blue")
+        await store.commit(BeginOperation(first), BeginOperation(blue))
+        await store.commit(ended(first), BeginOperation(operation("op-3", started_at=20.0)))
+
+        assert (await store.latest_operation("CREDIT")) == operation("op-3", started_at=20.0)
+        assert (await store.latest_operation("credit", "blue")) == blue
+        assert await store.latest_operation("credit", "green") is None
+
+    ask(story)
+
+
 # -- events
 
 

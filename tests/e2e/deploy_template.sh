@@ -31,6 +31,14 @@ az deployment group validate -g "$RESOURCE_GROUP" --template-file "$TEMPLATES/de
 az deployment group create -g "$RESOURCE_GROUP" --template-file "$TEMPLATES/deployment.json" \
   --parameters @values.json --query properties.provisioningState -o tsv
 
+# as scripts wait for what a template has put: by the operation that the resource names
+ID=$(az ml online-deployment show -e "$ENDPOINT" -n blue --query id -o tsv)
+TOKEN=$(az account get-access-token --query accessToken -o tsv)
+OPERATION=$(curl --silent --show-error --header "Authorization: Bearer $TOKEN" \
+  "https://management.azure.com$ID?api-version=2022-05-01" |
+  jq -r .properties.properties.AzureAsyncOperationUri)
+curl --silent --show-error --header "Authorization: Bearer $TOKEN" "$OPERATION" | jq -r .status
+
 az deployment group create -g "$RESOURCE_GROUP" --name "open-$ENDPOINT" \
   --template-file "$TEMPLATES/endpoint.json" \
   --parameters workspaceName="$WORKSPACE" endpointName="$ENDPOINT" traffic='{"blue": 100}' \

@@ -16,9 +16,9 @@ SCRIPT = Path(__file__).with_name("deploy_template.sh")
 TEMPLATES = Path(__file__).parents[2] / "examples" / "arm-templates"
 
 
-@pytest.mark.skipif(not all(map(shutil.which, ("bash", "jq"))), reason="needs bash and jq")
+@pytest.mark.skipif(not all(map(shutil.which, ("bash", "curl", "jq"))), reason="needs curl and jq")
 def test_an_endpoint_is_made_by_templates_and_answers(system: System, tmp_path: Path) -> None:
-    system.run("az", "install-shim", str(tmp_path))
+    system.run("az", "install-shim", str(tmp_path), "--curl")
     system.write("templates/src/score.py", SCORE)
     system.write("templates/conda.yml", CONDA)
     environment = {
@@ -39,9 +39,9 @@ def test_an_endpoint_is_made_by_templates_and_answers(system: System, tmp_path: 
     )
 
     assert done.returncode == 0, done.stderr
-    uri, validated, deployed, answer, *names = done.stdout.splitlines()
+    uri, validated, deployed, operation, answer, *names = done.stdout.splitlines()
     assert uri.endswith("/by-template/score")
-    assert (validated, deployed) == ("Succeeded", "Succeeded")
+    assert (validated, deployed, operation) == ("Succeeded",) * 3
     assert '"who": "nobody"' in answer.replace("\\", "")
     assert set(names) == {"make-by-template", "deployment", "open-by-template"}
 

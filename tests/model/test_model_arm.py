@@ -188,14 +188,26 @@ def test_null_stands_for_absent_where_a_value_is_optional() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sku", "instance_type"),
+    [
+        ({"name": "Default", "capacity": 1}, "Standard_F4s_v2"),
+        ({"name": "standard_f2s_v2", "capacity": 1}, "Standard_F2s_v2"),
+        ({"name": None}, "Standard_F4s_v2"),
+        (None, "Standard_F4s_v2"),
+    ],
+)
+def test_a_body_without_an_instance_type_gets_azures(sku: object, instance_type: str) -> None:
+    kept = {k: v for k, v in SDK_DEPLOYMENT["properties"].items() if k != "instanceType"}
+    body = {**SDK_DEPLOYMENT, "properties": kept, "sku": sku}
+
+    spec = deployment_from_arm("credit", "blue", body)
+
+    assert spec.instance_type == instance_type
+
+
+@pytest.mark.parametrize(
     ("place", "value", "code", "message"),
     [
-        (
-            "properties.instanceType",
-            None,
-            "MissingKey",
-            "missing key `properties.instanceType`",
-        ),
         (
             "properties.codeConfiguration.codeId",
             None,

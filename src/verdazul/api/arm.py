@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from verdazul.control.endpoints import Accepted, Precondition
+from verdazul.core.records import Operation
 from verdazul.core.versions import Page
 from verdazul.model.actions import action_of
 from verdazul.model.errors import NotFound, Problem, UserError, VerdazulError
@@ -30,6 +31,7 @@ RETRY_AFTER = "1"
 """Seconds; the SDK takes 0 for absent and then polls every 30."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _GENERATION = re.compile(r"[0-9]{1,18}")
 _JSON = re.compile(r"(application|text)/([\w.-]+\+)?json")
 
@@ -128,16 +130,20 @@ class UnsupportedMediaType(UserError):
 
 
 async def json_body(request: Request) -> dict[str, Any]:
-    """The request's JSON object; an empty body is an empty object. Raises UserError.
+    r"""The request's JSON object; an empty body is an empty object. Raises UserError.
 
-    Line ends inside texts are taken, as Azure does: scripts paste conda files into JSON.
+    Line ends inside texts are taken, as Azure does: scripts paste conda files into JSON. So is
+    \' for ', which is left of a shell's quotes.
     """
     text = await read_body(request, BODY_LIMIT_BYTES)
     if text:
         _check_media_type(request.headers.get("content-type", ""))
     try:
         body = json.loads(
-            text or b"{}", strict=False, parse_constant=_no_constant, object_pairs_hook=_once_each
+            _ESCAPE.sub(_unquoted, text) or b"{}",
+            strict=False,
+            parse_constant=_no_constant,
+            object_pairs_hook=_once_each,
         )
         json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
@@ -145,6 +151,10 @@ async def json_body(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise UserError(f"the body is a {type(body).__name__}, not an object", code="InvalidJson")
     return body
+
+
+def _unquoted(escape: re.Match[bytes]) -> bytes:
+    return b"'" if escape[0] == b"\\'" else escape[0]
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -253,9 +263,8 @@ class Links:
 
     def headers(self, accepted: Accepted, location: str) -> dict[str, str]:
         """What tells a client where to wait."""
-        path = operation_path(self.settings, accepted.operation.id)
         return {
-            "Azure-AsyncOperation": f"{self.address}{path}?api-version=2023-04-01",
+            "Azure-AsyncOperation": self._operation_address(accepted.operation),
             "Location": f"{self.address}{location}?api-version=2023-04-01",
             "Retry-After": RETRY_AFTER,
             "x-ms-async-operation-timeout": "PT30M",
@@ -266,9 +275,25 @@ class Links:
     ) -> Response:
         """201 or 200 with the resource as declared, and where to wait."""
         headers = self.headers(accepted, resource["id"]) | {"ETag": f'"{generation}"'}
-        free = resource["properties"].setdefault("properties", {})
-        free["AzureAsyncOperationUri"] = headers["Azure-AsyncOperation"]  # scripts read it here
+        self._tell_operation(resource, accepted.operation)
         return JSONResponse(resource, 201 if accepted.created else 200, headers)
+
+    def found(
+        self, resource: dict[str, Any], *, generation: int, latest: Operation | None
+    ) -> Response:
+        """200 with an ETag, and the operation that made it what it is."""
+        if latest:
+            self._tell_operation(resource, latest)
+        return JSONResponse(resource, headers={"ETag": f'"{generation}"'})
+
+    def _tell_operation(self, resource: dict[str, Any], operation: Operation) -> None:
+        """Scripts read it here, whether they put the resource or a template did."""
+        free = resource["properties"].setdefault("properties", {})
+        free["AzureAsyncOperationUri"] = self._operation_address(operation)
+
+    def _operation_address(self, operation: Operation) -> str:
+        path = operation_path(self.settings, operation.id)
+        return f"{self.address}{path}?api-version=2023-04-01"
 
     def page(
         self, request: Request, things: Sequence[dict[str, Any]], *, begin: int = 0
@@ -309,11 +334,6 @@ def _count(name: str, text: str | None) -> int | None:
             f"{name} is {text[:40]!a}; it must be a whole number", code="InvalidQueryParameter"
         )
     return int(text)
-
-
-def found(resource: dict[str, Any], *, generation: int) -> Response:
-    """200 with an ETag."""
-    return JSONResponse(resource, headers={"ETag": f'"{generation}"'})
 
 
 def failure(error: VerdazulError) -> Response:

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from verdazul.api.arm import Links, Rule, found, json_body, merged, precondition
+from verdazul.api.arm import Links, Rule, json_body, merged, precondition
 from verdazul.api.bodies import GET_LOGS, TAIL_DEFAULT, TAIL_LIMIT, refuse_unknown
 from verdazul.api.resources import TYPE, deployment_resource
 from verdazul.control import deployments
@@ -59,7 +59,8 @@ class DeploymentRoutes:
             self.world, values["endpoint"], values["deployment"]
         )
         resource = deployment_resource(self.links, endpoint, state)
-        return found(resource, generation=state.record.generation)
+        latest = await self.world.store.latest_operation(endpoint.name, state.record.name)
+        return self.links.found(resource, generation=state.record.generation, latest=latest)
 
     async def put(self, request: Request, values: Values) -> Response:
         """Declare, new or changed."""

@@ -14,7 +14,6 @@ from verdazul.api.arm import (
     Links,
     Rule,
     asked_page,
-    found,
     json_body,
     merged,
     precondition,
@@ -70,7 +69,8 @@ class EndpointRoutes:
         del request
         view = await endpoints.get_endpoint(self.world, values["endpoint"])
         resource = endpoint_resource(self.links, view)
-        return found(resource, generation=view.record.generation)
+        latest = await self.world.store.latest_operation(view.name)
+        return self.links.found(resource, generation=view.record.generation, latest=latest)
 
     async def put(self, request: Request, values: Values) -> Response:
         """Declare, new or changed."""

@@ -86,10 +86,10 @@ def endpoint_resource(links: Links, view: EndpointState) -> dict[str, Any]:
             state.record.name: weight_of(record, state.record.name) for state in view.deployments
         },
         "scoringUri": f"{scoring_base(links, record.name)}/score",
+        # told before anything serves there, as in Azure: scripts ask once, at the beginning
+        "swaggerUri": f"{scoring_base(links, record.name)}/swagger.json",
         "provisioningState": state_of(record, view.status),
     }
-    if any(state.memory.last_good for state in view.deployments):  # one has served, and says it
-        resource["properties"]["swaggerUri"] = f"{scoring_base(links, record.name)}/swagger.json"
     if record.is_paused:
         resource["properties"]["isPaused"] = True
     if record.spec.compute:

@@ -7,6 +7,7 @@ by each command: a script that was written for another workspace does not go on 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from verdazul.cli import grammar, render
@@ -48,16 +49,22 @@ def configure(session: Session, arguments: Arguments) -> None:
     file = session.defaults_file
     if arguments.list_defaults:
         found = stored_defaults(file)
-        render.show([_entry(name, found[name], file) for name in sorted(found)], session.how)
+        render.show([entry(name, found[name], file) for name in sorted(found)], session.how)
         return
-    changed = stored_defaults(file)
-    for word in arguments.defaults:
+    keep(session, arguments.defaults)
+
+
+def keep(session: Session, words: Iterable[str]) -> None:
+    """Keep NAME=VALUE; an empty value removes. Raises UserError before anything is kept."""
+    changed = stored_defaults(session.defaults_file)
+    for word in words:
         name, value = _checked(session, word)
         changed[name] = value
-    _write(file, {name: value for name, value in changed.items() if value})
+    _write(session.defaults_file, {name: value for name, value in changed.items() if value})
 
 
-def _entry(name: str, value: str, file: Path) -> dict[str, str]:
+def entry(name: str, value: str, file: Path) -> dict[str, str]:
+    """One default, as az shows it."""
     return {"name": name, "source": str(file), "value": value}
 
 

@@ -15,6 +15,7 @@ from verdazul.model.declared import read_mapping
 from verdazul.model.deployment import DeploymentSpec, DeploymentType
 from verdazul.model.endpoint import Access, AuthMode, EndpointSpec, IdentityType
 from verdazul.model.scale import ScaleType
+from verdazul.model.skus import PREFIX
 from verdazul.model.wire import (
     MILLISECONDS,
     SECONDS,
@@ -39,6 +40,7 @@ SERVER_PROPERTIES = frozenset(
         "AzureAsyncOperationUri",
     }
 )
+_USUAL_INSTANCE_TYPE = "Standard_F4s_v2"  # Azure's, over REST; YAML has to name one
 _PRIVATE_NETWORK = "private-network-connection"
 
 
@@ -75,8 +77,18 @@ def deployment_from_arm(endpoint_name: str, name: str, body: object) -> Deployme
     properties = found.mapping.get("properties")
     if isinstance(properties, dict) and _PRIVATE_NETWORK in properties:
         found.mapping["private_network_connection"] = properties.pop(_PRIVATE_NETWORK)
+    if found.mapping.get("type", DeploymentType.MANAGED) == DeploymentType.MANAGED:
+        found.mapping.setdefault("instance_type", _instance_type(body))
     names = {"name": name, "endpoint_name": endpoint_name}
     return validated(DeploymentSpec, {**found.mapping, **names}, found, DEPLOYMENT)
+
+
+def _instance_type(body: object) -> str:
+    """What a body without instanceType runs on: older templates say it as the name of the sku."""
+    sku = body.get("sku") if isinstance(body, Mapping) else None
+    name = sku.get("name") if isinstance(sku, Mapping) else None
+    is_size = isinstance(name, str) and name.lower().startswith(PREFIX.lower())
+    return str(name) if is_size else _USUAL_INSTANCE_TYPE
 
 
 def _drop_server_properties(found: Read) -> None:

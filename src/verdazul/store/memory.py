@@ -147,6 +147,16 @@ class MemoryStore:
     async def open_operations(self, endpoint: str) -> tuple[Operation, ...]:
         return tuple(o for o in _open(self._tables) if o.endpoint.lower() == endpoint.lower())
 
+    async def latest_operation(self, endpoint: str, deployment: str = "") -> Operation | None:
+        asked = (endpoint.lower(), deployment.lower())
+        kept = enumerate(self._tables.operations.values())
+        mine = [
+            (operation.started_at, at, operation)
+            for at, operation in kept
+            if (operation.endpoint.lower(), operation.deployment.lower()) == asked
+        ]
+        return max(mine)[-1] if mine else None
+
     async def events(
         self, endpoint: str, deployment: str | None = None, *, since: float = 0.0, last: int = 200
     ) -> tuple[Event, ...]:

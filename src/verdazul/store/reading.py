@@ -100,6 +100,15 @@ class SqliteReads:
         )
         return tuple(load(Operation, row[0]) for row in rows)
 
+    async def latest_operation(self, endpoint: str, deployment: str = "") -> Operation | None:
+        rows = await self._rows(
+            "SELECT operation FROM operations WHERE endpoint_key = ? AND deployment_key = ?"
+            " ORDER BY started_at DESC, rowid DESC LIMIT 1",
+            endpoint.lower(),
+            deployment.lower(),
+        )
+        return load(Operation, rows[0][0]) if rows else None
+
     async def events(
         self, endpoint: str, deployment: str | None = None, *, since: float = 0.0, last: int = 200
     ) -> tuple[Event, ...]:

@@ -124,7 +124,7 @@ WORDS = {
     "stage": "For people, such as Production.",
     "autoRebuild": "Disabled: no image is built anew when its base changes.",
     "successThreshold": "After how many successes an instance counts as ready.",
-    "swaggerUri": "Where the script's own description is, once one has served.",
+    "swaggerUri": "Where the script describes itself, once one serves.",
     "systemData": "Who made and changed it, and when.",
     "tags": "For people; texts by name.",
     "tail": "How many lines.",

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from verdazul.cli import account, ad, configure, deployment, grammar, login, main, monitor, role
-from verdazul.cli.az import extension, group, shim, storage, version
+from verdazul.cli.az import config, extension, group, shim, storage, unserved, version
 from verdazul.model.errors import UserError
 
 _DESCRIPTION = """Verdazul, under the name that scripts written for Azure call.
@@ -61,6 +61,7 @@ def parser() -> grammar.Parser:
     monitor.register(groups)
     deployment.register(groups)
     configure.register(groups)
+    config.register(groups)
     storage.register(groups)
     return root
 
@@ -72,7 +73,7 @@ def _parser_for(words: Sequence[str]) -> grammar.Parser:
     known = _names(root)
     if asked and words[0] == asked and asked not in known:
         raise grammar.Misread(
-            f"`az {asked}` is not served: this az is Verdazul's and knows {', '.join(known)}",
+            f"`az {asked}` is not served: {unserved.why(asked, known)}",
             code="NotServedHere",
             fix=_way_out(),
         )

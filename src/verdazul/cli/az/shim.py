@@ -1,7 +1,9 @@
-"""`verdazul az install-shim DIR`: an executable `az` that is Verdazul.
+"""`verdazul az install-shim DIR`: an executable `az` that is Verdazul; with --curl a `curl`, too.
 
-It is three lines of shell that start this very interpreter in the home of today, so that a script
-finds both whatever PATH and VERDAZUL_HOME are there.
+The first is three lines of shell that start this very interpreter in the home of today, so that a
+script finds both whatever PATH and VERDAZUL_HOME are there. The second is for scripts that call
+REST at https://management.azure.com: that address, where a word begins with it, becomes the home's,
+and the next curl on PATH does the rest.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from verdazul.cli.session import Session
 from verdazul.model.errors import Conflict, UserError
 
 _MARK = "# az, as Verdazul speaks it"
+_AZURE = "https://management.azure.com"
 
 
 def register(nouns: grammar.Subparsers[Any]) -> None:
@@ -38,27 +41,36 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
     )
     parser.add_argument("dir", metavar="DIR", help="the folder; made when it is missing")
     parser.add_argument("--force", action="store_true", help="replace an az that is not ours")
+    parser.add_argument(
+        "--curl",
+        action="store_true",
+        help=f"also a `curl` that takes {_AZURE} for this home, for scripts that call REST",
+    )
 
 
 def install(session: Session, arguments: Arguments) -> None:
     """Write the file, and say what is left to do."""
     folder = Path(arguments.dir).expanduser().absolute()
-    file = folder / "az"
-    if file.exists() and not arguments.force and not _is_ours(file):
-        raise Conflict(
-            f"{file} exists and is not Verdazul's",
-            code="FileExists",
-            fix="choose another folder, or pass --force to replace it",
-        )
+    home = session.settings.home
+    scripts = {"az": _script(home), **({"curl": _curl(home)} if arguments.curl else {})}
+    for name in scripts:
+        if (folder / name).exists() and not arguments.force and not _is_ours(folder / name):
+            raise Conflict(
+                f"{folder / name} exists and is not Verdazul's",
+                code="FileExists",
+                fix="choose another folder, or pass --force to replace it",
+            )
     try:
-        _write(file, _script(session.settings.home))
+        for name, text in scripts.items():
+            _write(folder / name, text)
     except OSError as error:
         raise UserError(
-            f"cannot write {file}: {error.strerror} ({error.filename})", code="FolderNotWritable"
+            f"cannot write into {folder}: {error.strerror} ({error.filename})",
+            code="FolderNotWritable",
         ) from None
-    if shutil.which("az") != str(file):
+    if shutil.which("az") != str(folder / "az"):
         session.note(f"put it first: export PATH={shlex.quote(str(folder))}:$PATH")
-    render.show({"path": str(file), "home": str(session.settings.home)}, session.how)
+    render.show({"path": str(folder / "az"), "home": str(home)}, session.how)
 
 
 def azures_own() -> str:
@@ -79,9 +91,36 @@ exec {shlex.quote(sys.executable)} -P -m verdazul.cli.az.front "$@"
 """
 
 
+def _curl(home: Path) -> str:
+    """The address is read at each call: a home may listen elsewhere tomorrow.
+
+    `for` walks the words of the beginning while `set` changes them: each word is moved to the end.
+    """
+    return f"""#!/bin/sh
+{_MARK} (`verdazul az install-shim --curl`); delete this file to undo it.
+[ -n "${{VERDAZUL_HOME:-}}" ] || VERDAZUL_HOME={shlex.quote(str(home))}
+address=$(cat "$VERDAZUL_HOME/run/address") || exit 7
+ours=
+for word do
+  shift
+  case $word in {_AZURE}|{_AZURE}[/?]*) word=$address${{word#{_AZURE}}} ;; esac
+  case $word in "$address"*) ours=1 ;; esac
+  set -- "$@" "$word"
+done
+[ -z "$ours" ] || set -- --cacert "$VERDAZUL_HOME/certs/ca-bundle.pem" "$@"
+here=$(cd "$(dirname "$0")" && pwd -P)
+others=
+IFS=:
+for folder in $PATH; do
+  [ "$(cd "${{folder:-.}}" 2>/dev/null && pwd -P)" = "$here" ] || others=$others:${{folder:-.}}
+done
+PATH=${{others#:}} exec curl "$@"
+"""
+
+
 def _write(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".az.{os.getpid()}")
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
     temporary.write_text(text)
     temporary.chmod(0o755)
     temporary.replace(file)
