@@ -137,7 +137,7 @@ def test_another_workspace_is_not_here_and_ours_is_named(tell: Tell, ours: str, 
 
 def test_nothing_is_at_an_unknown_path(tell: Tell) -> None:
     async def story(door: Door) -> None:
-        for path in ("/", "/subscriptions", f"{WORKSPACE}/batchEndpoints", f"{WORKSPACE}/x/y/z"):
+        for path in ("/", "/subscription", f"{WORKSPACE}/batchEndpoints", f"{WORKSPACE}/x/y/z"):
             status, code, message = problem(await door.client.get(path))
 
             assert (status, code) == (404, "PathNotFound")

@@ -55,6 +55,7 @@ SENT_TO = {
     "ServicePrincipalBody": ("POST", "/v1.0/servicePrincipals"),
     "AddPassword": ("POST", "/v1.0/servicePrincipals/{program}/addPassword"),
     "RemovePassword": ("POST", "/v1.0/servicePrincipals/{program}/removePassword"),
+    "GetByIds": ("POST", "/v1.0/directoryObjects/getByIds"),
     "RoleAssignmentBody": ("PUT", f"providers/Microsoft.Authorization/roleAssignments/{GUID}"),
     "TemplateDeploymentBody": ("POST", f"{TEMPLATES}/made/validate"),
     "RoleDefinitionBody": ("PUT", f"providers/Microsoft.Authorization/roleDefinitions/{GUID}"),

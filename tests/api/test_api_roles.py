@@ -60,7 +60,7 @@ def test_a_role_is_made_shown_changed_and_deleted_in_azures_shape(tell: Tell) ->
         }
         url = f"{ALL}/{CALLER.id}"
         again = await door.client.put(url.upper(), json=made.json())
-        assert (again.status_code, again.json()) == (200, made.json())
+        assert (again.status_code, again.json()) == (201, made.json())
         assert (await door.client.get(url)).json() == made.json()
         below = await door.client.get(f"{WORKSPACE}/{DEFINITIONS}/{CALLER.id}")
         assert below.json() == made.json()

@@ -47,6 +47,7 @@ DEFINITIONS = "providers/Microsoft.Authorization/roleDefinitions"
 FIXED = {
     PREFIX: WORKSPACE,
     f"{PREFIX.partition('/resourceGroups/')[0]}/{DEFINITIONS}": {"value": []},
+    f"{PREFIX}/{DEFINITIONS}": {"value": []},
 }
 ROLES = "providers/Microsoft.Authorization/roleAssignments"
 SIGNATURE = "sig=upload-secret-cc33"

@@ -47,6 +47,7 @@ def test_with_tls_it_names_the_issuer(run: Run, home: Path) -> None:
     told = run("env", "-o", "json").json
 
     assert told["AZURE_AUTHORITY_HOST"] == "https://localhost:8443"
+    assert told["AZURE_CORE_INSTANCE_DISCOVERY"] == "false"
 
 
 def test_it_names_the_workspace_with_which_the_home_was_started(run: Run, home: Path) -> None:

@@ -289,7 +289,7 @@ def test_a_script_makes_finds_and_ends_programs(owner: Run) -> None:
     second = program(owner, *role, name="script")
     found = owner("ad", "sp", "list", "--display-name", "script").json
     shown = owner("ad", "sp", "show", "--id", first["appId"]).json
-    given = owner("role", "assignment", "list").json
+    given = owner("role", "assignment", "list", "--scope", scope).json
     reset = owner("ad", "sp", "credential", "reset", "--id", first["appId"]).json
     kept = owner("ad", "sp", "credential", "list", "--id", shown["id"]).json
     old = as_program(owner, first)
@@ -307,7 +307,7 @@ def test_a_script_makes_finds_and_ends_programs(owner: Run) -> None:
     assert given[0]["principalType"] == "ServicePrincipal"
     assert len(kept) == 1
     assert (old.code, new.code, cut.code, gone.code, absent.code) == (1, 0, 0, 0, 3)
-    assert owner("role", "assignment", "list").json == []
+    assert owner("role", "assignment", "list", "--all").json == []
 
 
 @pytest.mark.parametrize("words", [("--role", "Reader"), ("--scopes", "/subscriptions/x")])

@@ -94,20 +94,26 @@ def test_a_name_that_may_not_be_looked_up_is_never_taken_for_an_id(
     assert "--assignee-object-id" in ran.err
 
 
-def test_a_role_of_ones_own_is_given_by_its_id_where_its_name_is_not_seen(
+def test_a_role_of_ones_own_is_seen_and_given_where_roles_may_be_given(
     delegate: Run, real: Real
 ) -> None:
     role_of_ones_own(real, GUID)
+    at = ("--scope", f"{WORKSPACE}/onlineEndpoints/credit")
 
     with real.somebody() as alice:
+        seen = delegate("role", "definition", "list", "--custom-role-only", *at)
+        shown = delegate("role", "definition", "show", "--name", "Endpoint Caller", *at)
+        elsewhere = delegate("role", "definition", "list")
         by_name = delegate(*ASSIGN, "--assignee", alice, "--role", "Endpoint Caller", *HERE)
         by_id = delegate(*ASSIGN, "--assignee", alice, "--role", GUID, *HERE)
         listed = delegate("role", "assignment", "list", "--assignee", alice, *HERE)
         unknown = delegate(*ASSIGN, "--assignee", alice, "--role", GUID.replace("1", "9"), *HERE)
 
-    assert "roleDefinitions/read" in by_name.err
-    assert by_id.code == 0, by_id.err
-    assert holders(listed) == {(alice, GUID)}
+    assert [one["name"] for one in seen.json] == [shown.json["name"]] == [GUID]
+    assert "roleDefinitions/read" in elsewhere.err
+    assert by_name.code == 0, by_name.err
+    assert "RoleAssignmentExists" in by_id.err
+    assert holders(listed) == {(alice, "Endpoint Caller")}
     assert "RoleDefinitionDoesNotExist" in unknown.err
 
 

@@ -12,7 +12,7 @@ from tests.control.bench import ADDRESS, Bench
 from verdazul.control import access, credentials, endpoints
 from verdazul.control.access import Grant
 from verdazul.control.trust import renew_trust
-from verdazul.core.access import PrincipalType
+from verdazul.core.access import Place, PrincipalType
 from verdazul.core.route import Route
 from verdazul.core.tenant import issuer_of
 from verdazul.core.trust import (
@@ -48,10 +48,13 @@ def route_of(bench: Bench, name: str = "credit") -> Route:
     return route
 
 
-def grant(number: int = 0, principal: str = "alice", **fields: object) -> Grant:
+def grant(
+    number: int = 0, principal: str = "alice", endpoint: str = "credit", **fields: object
+) -> Grant:
     default: dict[str, object] = {
         "id": GUIDS[number],
-        "endpoint": "credit",
+        "place": Place(endpoint),
+        "scope": f"/endpoints/{endpoint}",
         "role": DATA_SCIENTIST.id,
         "principal": principal,
         "principal_type": PrincipalType.USER,
@@ -290,9 +293,9 @@ def test_roles_that_are_given_and_taken_reach_the_gateway() -> None:
         given = [route_of(bench, name).door for name in ("credit", "other")]
         bench.woken.clear()
 
-        taken = await access.take_role(bench.world, "credit", GUIDS[0])
-        again = await access.take_role(bench.world, "credit", GUIDS[0])
-        elsewhere = await access.take_role(bench.world, "credit", GUIDS[1])
+        taken = await access.take_role(bench.world, Place("credit"), GUIDS[0])
+        again = await access.take_role(bench.world, Place("credit"), GUIDS[0])
+        elsewhere = await access.take_role(bench.world, Place("credit"), GUIDS[1])
         woken = set(bench.woken)
         await bench.settle()
 
@@ -337,16 +340,16 @@ def test_roles_are_listed_where_they_hold() -> None:
             await access.give_role(bench.world, grant(number, endpoint=place))
 
         async def listed(place: str, **how: object) -> list[str]:
-            found = await access.list_roles(bench.world, place, **how)  # type: ignore[arg-type]
+            found = await access.list_roles(bench.world, Place(place), **how)  # type: ignore[arg-type]
             return [one.endpoint for one in found]
 
         assert await listed("Credit") == ["", "credit"]
         assert await listed("") == [""]
         assert await listed("", below=True) == ["", "credit", "other"]
         assert await listed("", below=True, principal="bob") == []
-        assert (await access.get_role(bench.world, "other", GUIDS[2])).endpoint == "other"
+        assert (await access.get_role(bench.world, Place("other"), GUIDS[2])).endpoint == "other"
         with pytest.raises(NotFound):
-            await access.get_role(bench.world, "other", GUIDS[1])
+            await access.get_role(bench.world, Place("other"), GUIDS[1])
         with pytest.raises(NotFound):
             await listed("nowhere")
 

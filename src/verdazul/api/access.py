@@ -1,4 +1,4 @@
-"""roleAssignments of Microsoft.Authorization over HTTP, at the workspace and at its endpoints."""
+"""roleAssignments of Microsoft.Authorization over HTTP: at endpoints, the workspace and above."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from starlette.responses import JSONResponse, Response
 from verdazul.api.arm import Links, Rule, json_body, workspace_path
 from verdazul.api.bodies import ROLE_ASSIGNMENT, refuse_unknown
 from verdazul.api.resources import endpoint_id, iso
+from verdazul.api.subscriptions import GROUP, SUBSCRIPTION, check_above
 from verdazul.control import access
 from verdazul.control.access import Grant
 from verdazul.control.world import World
-from verdazul.core.access import PrincipalType, RoleAssignment
+from verdazul.core.access import Level, Place, PrincipalType, RoleAssignment
 from verdazul.model.errors import UserError
-from verdazul.model.principals import read_assignment_id, read_principal
+from verdazul.model.principals import one_spelling, read_assignment_id, read_principal
 from verdazul.model.show import shown
 
 Values = Mapping[str, str]
@@ -36,11 +37,18 @@ class AccessRoutes:
     world: World
     links: Links
 
+    def root_rules(self) -> list[Rule]:
+        """Paths from the root: at what is above the workspace."""
+        return self._rules(f"{SUBSCRIPTION}/", f"{GROUP}/")
+
     def rules(self) -> list[Rule]:
         """Paths below the workspace."""
+        return self._rules("", "onlineEndpoints/{endpoint}/")
+
+    def _rules(self, *scopes: str) -> list[Rule]:
         return [
             Rule(method, f"{scope}{path}", handler)
-            for scope in ("", "onlineEndpoints/{endpoint}/")
+            for scope in scopes
             for method, path, handler in (
                 ("GET", _ALL, self.list),
                 ("GET", _ONE, self.get),
@@ -52,36 +60,33 @@ class AccessRoutes:
     async def list(self, request: Request, values: Values) -> Response:
         """GET of the collection: at this place, above it and below it, unless `$filter` says."""
         principal, at_scope = _filter(request.query_params.get("$filter", ""))
-        found = await access.list_roles(
-            self.world, values.get("endpoint", ""), principal=principal, below=not at_scope
-        )
+        place = self._place(values)
+        found = await access.list_roles(self.world, place, principal=principal, below=not at_scope)
         return JSONResponse({"value": [self._resource(one) for one in found]})
 
     async def get(self, request: Request, values: Values) -> Response:
         """GET of one."""
         del request
-        return JSONResponse(self._resource(await access.get_role(self.world, *_which(values))))
+        return JSONResponse(self._resource(await access.get_role(self.world, *self._which(values))))
 
     async def put(self, request: Request, values: Values) -> Response:
         """Give a role."""
-        endpoint, id_ = _which(values)
+        place, id_ = self._which(values)
         body = await json_body(request)
         refuse_unknown({**body, "properties": None}, ROLE_ASSIGNMENT)
-        grant = _grant(id_, endpoint, body)
+        grant = _grant(id_, place, self._scope(place), body)
         given, is_new = await access.give_role(self.world, grant)
         return JSONResponse(self._resource(given), 201 if is_new else 200)
 
     async def delete(self, request: Request, values: Values) -> Response:
         """Take it away."""
         del request
-        taken = await access.take_role(self.world, *_which(values))
+        taken = await access.take_role(self.world, *self._which(values))
         return JSONResponse(self._resource(taken)) if taken else Response(status_code=204)
 
     def _resource(self, given: RoleAssignment) -> dict[str, Any]:
         settings, at = self.links.settings, iso(given.created_at)
-        scope = workspace_path(settings)
-        if given.endpoint:
-            scope = endpoint_id(self.links, given.endpoint)
+        scope = self._scope(given.place)
         role = (
             f"/subscriptions/{settings.subscription}/{AUTHORIZATION}/roleDefinitions/{given.role}"
         )
@@ -99,16 +104,32 @@ class AccessRoutes:
             },
         }
 
+    def _scope(self, place: Place) -> str:
+        if place.endpoint:
+            return endpoint_id(self.links, place.endpoint)
+        workspace = workspace_path(self.links.settings)
+        group = workspace.partition("/providers/")[0]
+        return {
+            Level.SUBSCRIPTION: group.partition("/resourceGroups/")[0],
+            Level.GROUP: group,
+            Level.WORKSPACE: workspace,
+        }[place.level]
 
-def _which(values: Values) -> tuple[str, str]:
-    return values.get("endpoint", ""), read_assignment_id(values["assignment"])
+    def _which(self, values: Values) -> tuple[Place, str]:
+        return self._place(values), read_assignment_id(values["assignment"])
+
+    def _place(self, values: Values) -> Place:
+        check_above(self.links.settings, values)
+        if "workspace" in values:
+            return Place(values.get("endpoint", ""))
+        return Place(level=Level.GROUP if "group" in values else Level.SUBSCRIPTION)
 
 
 _IGNORED = {"scope", "createdOn", "updatedOn", "createdBy", "updatedBy"}  # what GET shows
 _KNOWN = {"roleDefinitionId", "principalId", "principalType"}
 
 
-def _grant(id_: str, endpoint: str, body: Mapping[str, Any]) -> Grant:
+def _grant(id_: str, place: Place, scope: str, body: Mapping[str, Any]) -> Grant:
     properties = body.get("properties")
     if not isinstance(properties, Mapping):
         raise UserError(
@@ -133,7 +154,8 @@ def _grant(id_: str, endpoint: str, body: Mapping[str, Any]) -> Grant:
         )
     return Grant(
         id_,
-        endpoint,
+        place,
+        scope,
         asked if isinstance(asked, str) else shown(asked),
         read_principal(properties.get("principalId")),
         _TYPES[str(kind).lower()],
@@ -148,7 +170,7 @@ def _filter(text: str) -> tuple[str, bool]:
         if part.lower() == "atscope()":
             at_scope = True
         elif match:
-            principal = match[1]
+            principal = one_spelling(match[1])
         else:
             raise UserError(
                 f"$filter is {shown(text)}; it must be atScope(), principalId eq 'ID', or both "

@@ -46,6 +46,7 @@ from verdazul.api.locks import LOCKS, LockRoutes
 from verdazul.api.openapi.document import document
 from verdazul.api.resources import operation_resource, workspace_resource
 from verdazul.api.roles import RoleRoutes
+from verdazul.api.subscriptions import SubscriptionRoutes
 from verdazul.api.templates import TemplateRoutes
 from verdazul.api.unread import Body
 from verdazul.control.locks import refuse_locked
@@ -100,10 +101,12 @@ class Api:
             Rule("GET", _OPERATION, self._operation),
             Rule("GET", _RESULT, self._result),
             Rule("GET", "verdazul/v1/status", self._status, "Microsoft.Verdazul/status/read"),
+            *SubscriptionRoutes(links).rules(),
             *CapacityRoutes(world, links).rules(),
             *self._activity.rules(),
             *self.templates.rules(),
             *DirectoryRoutes(world).rules(),
+            *AccessRoutes(world, links).root_rules(),
             *RoleRoutes(world, links).root_rules(),
             *(self._in_workspace(rule) for rule in below),
         ]

@@ -20,6 +20,7 @@ from verdazul.core.records import Operation
 from verdazul.core.versions import Page
 from verdazul.model.actions import action_of
 from verdazul.model.errors import NotFound, Problem, UserError, VerdazulError
+from verdazul.model.jsonc import plain_json
 from verdazul.model.show import shown
 from verdazul.settings import Settings
 
@@ -135,9 +136,29 @@ async def json_body(request: Request) -> dict[str, Any]:
     Line ends inside texts are taken, as Azure does: scripts paste conda files into JSON. So is
     \' for ', which is left of a shell's quotes.
     """
+    return _object(await _json_text(request))
+
+
+async def template_body(request: Request) -> dict[str, Any]:
+    """The same for templates, which are JSON with comments, put in as the file is.
+
+    Raises UserError.
+    """
+    text = await _json_text(request)
+    try:
+        return _object(plain_json(text.decode()).encode())
+    except UnicodeDecodeError:
+        return _object(text)  # says what is wrong
+
+
+async def _json_text(request: Request) -> bytes:
     text = await read_body(request, BODY_LIMIT_BYTES)
     if text:
         _check_media_type(request.headers.get("content-type", ""))
+    return text
+
+
+def _object(text: bytes) -> dict[str, Any]:
     try:
         body = json.loads(
             _ESCAPE.sub(_unquoted, text) or b"{}",

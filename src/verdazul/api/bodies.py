@@ -155,6 +155,14 @@ TEMPLATE_DEPLOYMENT = {
     ),
     "required": ["properties"],
 }
+_FILLED_TEXT: Schema = {"type": "string", "minLength": 1}
+GET_BY_IDS = {
+    **_object(
+        ids={"type": "array", "items": _FILLED_TEXT, "minItems": 1, "maxItems": 1000},
+        types=nullable({"type": "array", "items": TEXT}),
+    ),
+    "required": ["ids"],
+}
 REMOVE_PASSWORD = {**_object(keyId={"type": "string", "minLength": 1}), "required": ["keyId"]}
 
 

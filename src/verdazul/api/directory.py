@@ -28,8 +28,13 @@ from verdazul.model.show import shown
 
 Values = Mapping[str, str]
 _USERS, _PRINCIPALS = "v1.0/users", "v1.0/servicePrincipals"
+_OBJECTS = "v1.0/directoryObjects"
 _ON_USERS, _ON_PRINCIPALS = f"{AUTHORIZATION}/users", f"{AUTHORIZATION}/servicePrincipals"
 _FILTER = re.compile(r"(displayName|appId|userPrincipalName) eq '([^']*)'")
+_BY_ANY_NAME = re.compile(r"servicePrincipalNames/any\((\w+):\1 eq '([^']*)'\)")
+_MOST_IDS = 1000
+_GRAPH = "#microsoft.graph."
+_GRAPHS = ("user", "serviceprincipal")
 _MOST_SECONDS = 100 * 366 * 86400.0
 
 
@@ -49,6 +54,7 @@ class DirectoryRoutes:
             Rule("GET", one, self.get_user, f"{_ON_USERS}/read"),
             Rule("PATCH", one, self.change_user, f"{_ON_USERS}/write"),
             Rule("DELETE", one, self.delete_user, f"{_ON_USERS}/delete"),
+            Rule("POST", f"{_OBJECTS}/getByIds", self.by_ids, f"{_ON_USERS}/read"),
             Rule("GET", _PRINCIPALS, self.list_principals, f"{_ON_PRINCIPALS}/read"),
             Rule("POST", _PRINCIPALS, self.create_principal, f"{_ON_PRINCIPALS}/write"),
             Rule("GET", other, self.get_principal, f"{_ON_PRINCIPALS}/read"),
@@ -89,6 +95,24 @@ class DirectoryRoutes:
         del request
         await directory.delete_identity(self.world, User, values["id"])
         return Response(status_code=204)
+
+    async def by_ids(self, request: Request, values: Values) -> Response:
+        """Those of these ids, people and programs; ids of nobody are passed over."""
+        del values
+        body = await _read(request, bodies.GET_BY_IDS)
+        ids, types = body.get("ids"), body.get("types")
+        if not isinstance(ids, list) or not 0 < len(ids) <= _MOST_IDS:
+            raise UserError(
+                f"ids is {shown(ids)}; it must be a list of 1 to {_MOST_IDS} ids",
+                code="InvalidValue",
+            )
+        if not isinstance(types, list | None):
+            raise UserError(f"types is {shown(types)}; it must be a list", code="InvalidValue")
+        wanted = {str(one).lower() for one in ids}
+        kinds = {str(one).lower() for one in types} if types else set(_GRAPHS)
+        every = [_typed(one) for one in await directory.list_identities(self.world)]
+        found = [one for one in every if one["id"] in wanted and _kind(one) in kinds]
+        return JSONResponse({"value": found})
 
     async def list_principals(self, request: Request, values: Values) -> Response:
         """All programs, or those of a `$filter`."""
@@ -135,6 +159,8 @@ class DirectoryRoutes:
         every = await directory.list_identities(self.world)
         bodies = [body(one) for one in every if isinstance(one, kind)]
         told = request.query_params.get("$filter", "")
+        by_any = _BY_ANY_NAME.fullmatch(told)
+        told = f"appId eq '{by_any[2]}'" if by_any else told
         match = _FILTER.fullmatch(told) if told else None
         if told and not match:
             raise UserError(
@@ -160,6 +186,17 @@ class DirectoryRoutes:
                 code="InvalidValue",
             )
         return seconds
+
+
+def _typed(one: Identity) -> dict[str, Any]:
+    """With its type, as Graph tells what may be of several."""
+    if isinstance(one, User):
+        return {"@odata.type": f"{_GRAPH}user", **user_body(one)}
+    return {"@odata.type": f"{_GRAPH}servicePrincipal", **principal_body(one)}
+
+
+def _kind(typed: Mapping[str, Any]) -> str:
+    return str(typed["@odata.type"]).removeprefix(_GRAPH).lower()
 
 
 def user_body(user: User) -> dict[str, Any]:

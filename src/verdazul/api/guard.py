@@ -1,8 +1,9 @@
 """Who may do what a route does: asked before anything else is, so that a refusal tells nothing.
 
-The right is looked for at the endpoint that the path names, else at the workspace. Two routes lead
-further: an operation belongs to its endpoint, a deletion also to who began it; and a list of
-endpoints is cut to those that may be seen.
+The right is looked for at the endpoint that the path names, else at the workspace. Some routes lead
+further: an operation belongs to its endpoint, a deletion also to who began it; a list of endpoints
+is cut to those that may be seen; whoever has any role sees the subscription, and whoever may read
+roles anywhere those that Azure has everywhere.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from verdazul.api.arm import Links, Rule, workspace_path
 from verdazul.control import permissions
 from verdazul.control.activity import has_begun
 from verdazul.control.world import World
+from verdazul.core.access import Permissions
 from verdazul.core.callers import Caller
 from verdazul.core.records import OperationKind
-from verdazul.model.actions import READ_ENDPOINT
+from verdazul.model.actions import AUTHORIZATION, READ_ENDPOINT, SEE_SUBSCRIPTION, SEE_TENANT
 
 _LIST = "onlineEndpoints"
+_EVERYWHERE = f"providers/{AUTHORIZATION}/roleDefinitions"
+_FOR_MANY = {SEE_TENANT, SEE_SUBSCRIPTION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,13 @@ class Guard:
         if "operation" in values:
             return await self._check_operation(caller, rule, values["operation"])
         is_list = rule.path.endswith(f"/{_LIST}")
-        found = await permissions.of_caller(self.world, caller, at=None if is_list else endpoint)
+        is_wider = is_list or action in _FOR_MANY or rule.path.startswith(_EVERYWHERE)
+        found = await permissions.of_caller(self.world, caller, at=None if is_wider else endpoint)
         if is_list:
-            seen = found.endpoints(action)
-            request.state.seen_endpoints = seen
-            if seen is None or seen:
-                return None
+            request.state.seen_endpoints = found.endpoints(action)
+        request.state.sees_subscription = found.are_any
+        if is_wider and _passes(found, rule):
+            return None
         if not found.allow(action, endpoint):
             raise permissions.refused(found, action, self._scope(rule, endpoint), endpoint)
         return None
@@ -64,6 +69,20 @@ class Guard:
             return f"/subscriptions/{self.links.settings.subscription}"
         below = f"/{_LIST}/{endpoint}" if endpoint else ""
         return f"{workspace_path(self.links.settings)}{below}"
+
+
+def _passes(found: Permissions, rule: Rule) -> bool:
+    """Whether a right somewhere, or none at all, is enough for this route."""
+    if rule.action == SEE_TENANT or rule.path == "subscriptions":
+        return True
+    if rule.action == SEE_SUBSCRIPTION:
+        return found.are_any
+    return found.allow_somewhere(rule.action)
+
+
+def sees_subscription(request: Request) -> bool:
+    """Whether the caller has any role in it."""
+    return bool(request.state.sees_subscription)
 
 
 def seen_endpoints(request: Request) -> frozenset[str] | None:

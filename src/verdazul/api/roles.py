@@ -1,6 +1,8 @@
 """roleDefinitions of Microsoft.Authorization over HTTP: built-in roles, and those made here.
 
-They are the same at the subscription, where Azure's own command looks, and at the workspace.
+They are the same at the subscription, where Azure's own command looks, and below it: a home is one
+workspace. At the root are only those that Azure has everywhere; at an endpoint they are only shown,
+to those who may give roles there.
 """
 
 from __future__ import annotations
@@ -15,12 +17,14 @@ from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Links, Rule, json_body, workspace_path
 from verdazul.api.bodies import ROLE_DEFINITION, refuse_unknown
+from verdazul.api.subscriptions import GROUP, SUBSCRIPTION, check_above
 from verdazul.control import roles
+from verdazul.control.endpoints import existing_endpoint
 from verdazul.control.world import World
-from verdazul.model.errors import NotFound, UserError
+from verdazul.model.errors import UserError
 from verdazul.model.principals import read_definition_id
 from verdazul.model.role_definitions import read_role
-from verdazul.model.roles import Role
+from verdazul.model.roles import BUILT_IN, Role
 from verdazul.model.show import shown
 
 Values = Mapping[str, str]
@@ -39,26 +43,31 @@ class RoleRoutes:
     links: Links
 
     def root_rules(self) -> list[Rule]:
-        """Paths from the root: at the subscription."""
-        return self._rules("subscriptions/{subscription}/")
+        """Paths from the root: everywhere, at the subscription and at the resource group."""
+        above = (f"{SUBSCRIPTION}/", f"{GROUP}/")
+        return [*self._shown(""), *(rule for scope in above for rule in self._rules(scope))]
 
     def rules(self) -> list[Rule]:
         """Paths below the workspace."""
-        return self._rules("")
+        return [*self._rules(""), *self._shown("onlineEndpoints/{endpoint}/")]
 
-    def _rules(self, scope: str) -> list[Rule]:
+    def _shown(self, scope: str) -> list[Rule]:
         return [
             Rule("GET", f"{scope}{_ALL}", self.list),
             Rule("GET", f"{scope}{_ONE}", self.get),
+        ]
+
+    def _rules(self, scope: str) -> list[Rule]:
+        return [
+            *self._shown(scope),
             Rule("PUT", f"{scope}{_ONE}", self.put),
             Rule("DELETE", f"{scope}{_ONE}", self.delete),
         ]
 
     async def list(self, request: Request, values: Values) -> Response:
         """GET of the collection, built-in ones first."""
-        self._check_subscription(values)
         wanted = _filter(request.query_params.get("$filter", ""))
-        shapes = [self._resource(role) for role in (await roles.known_roles(self.world)).values()]
+        shapes = [self._resource(role) for role in (await self._known(values)).values()]
         found = [
             shape
             for shape in shapes
@@ -69,8 +78,8 @@ class RoleRoutes:
     async def get(self, request: Request, values: Values) -> Response:
         """GET of one."""
         del request
-        id_ = self._which(values)
-        return JSONResponse(self._resource(await roles.get_role_definition(self.world, id_)))
+        id_, known = self._which(values), await self._known(values)
+        return JSONResponse(self._resource(roles.existing_role(id_, known)))
 
     async def put(self, request: Request, values: Values) -> Response:
         """Make a role, or change one that was made here."""
@@ -78,8 +87,8 @@ class RoleRoutes:
         body = await json_body(request)
         refuse_unknown(body, ROLE_DEFINITION)
         role = read_role(id_, body.get("properties"), places=self._places())
-        is_new = await roles.put_role_definition(self.world, role)
-        return JSONResponse(self._resource(role), 201 if is_new else 200)
+        await roles.put_role_definition(self.world, role)
+        return JSONResponse(self._resource(role), 201)  # Azure's, whether it is new or not
 
     async def delete(self, request: Request, values: Values) -> Response:
         """Forget it, unless somebody has it."""
@@ -88,16 +97,15 @@ class RoleRoutes:
         return JSONResponse(self._resource(gone)) if gone else Response(status_code=204)
 
     def _which(self, values: Values) -> str:
-        self._check_subscription(values)
+        check_above(self.links.settings, values)
         return read_definition_id(values["definition"])
 
-    def _check_subscription(self, values: Values) -> None:
-        ours = self.links.settings.subscription
-        if values["subscription"].lower() != ours.lower():
-            raise NotFound(
-                f"subscription {shown(values['subscription'])} is not here; this home's is {ours}",
-                code="SubscriptionNotFound",
-            )
+    async def _known(self, values: Values) -> Mapping[str, Role]:
+        """Which roles there are at a place."""
+        check_above(self.links.settings, values)
+        if "endpoint" in values:
+            await existing_endpoint(self.world, values["endpoint"])
+        return await roles.known_roles(self.world) if "subscription" in values else BUILT_IN
 
     def _places(self) -> tuple[str, ...]:
         """Where roles can be given: the workspace, and what is above it in Azure."""

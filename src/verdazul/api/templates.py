@@ -17,9 +17,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from verdazul.api.arm import RETRY_AFTER, Links, Rule, json_body, properties_of
+from verdazul.api.arm import RETRY_AFTER, Links, Rule, properties_of, template_body
 from verdazul.api.bodies import TEMPLATE_DEPLOYMENT, refuse_unknown
 from verdazul.api.resources import iso
+from verdazul.api.subscriptions import GROUP, check_above
 from verdazul.control import templates
 from verdazul.control.templates import Hands, TemplateDeployment, TemplateState
 from verdazul.control.world import World
@@ -35,7 +36,8 @@ Values = Mapping[str, str]
 Inner = Callable[[Caller, str, str, Json], Awaitable[Response]]
 """Answers a request of a caller to a path, as if it had come from outside."""
 _TYPE = "Microsoft.Resources/deployments"
-_ALL = f"subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{_TYPE}"
+_OPERATIONS = f"{GROUP}/deployments/{{template}}/operations"  # where Azure has them, too
+_ALL = f"{GROUP}/providers/{_TYPE}"
 _ONE = f"{_ALL}/{{template}}"
 _NAME = re.compile(r"[-\w.()]{1,64}", re.ASCII)
 _POLL_SECONDS = 0.1
@@ -64,6 +66,7 @@ class TemplateRoutes:
             Rule("POST", f"{_ONE}/validate", self.validate),
             Rule("POST", f"{_ONE}/cancel", self.cancel),
             Rule("GET", f"{_ONE}/operations", self.operations),
+            Rule("GET", _OPERATIONS, self.operations, f"{_TYPE}/operations/read"),
             Rule("GET", f"{_ONE}/operationStatuses/{{status}}", self.status),
         ]
 
@@ -102,7 +105,7 @@ class TemplateRoutes:
         """Check all of it, then begin."""
         self._check(values)
         caller: Caller = request.state.caller
-        told = _asked(await json_body(request))
+        told = _asked(await template_body(request))
         name = _named(values["template"])
         made, is_new = await templates.begin(self._world, name, told, caller, self._place)
         self._carry_out(name)
@@ -119,7 +122,7 @@ class TemplateRoutes:
     async def validate(self, request: Request, values: Values) -> Response:
         """Check it and change nothing."""
         self._check(values)
-        told = _asked(await json_body(request))
+        told = _asked(await template_body(request))
         name = _named(values["template"])
         plan = read_template(told["template"], told["parameters"], self._place)
         properties = {
@@ -165,15 +168,7 @@ class TemplateRoutes:
         return Place(settings.subscription, settings.resource_group, settings.location, self._types)
 
     def _check(self, values: Values) -> None:
-        ours = (self._links.settings.subscription, self._links.settings.resource_group)
-        if (values["subscription"].lower(), values["group"].lower()) != tuple(
-            one.lower() for one in ours
-        ):
-            raise NotFound(
-                f"resource group {values['subscription']}/{values['group']} is not here; this home "
-                f"is {'/'.join(ours)} (subscription/resource group)",
-                code="ResourceGroupNotFound",
-            )
+        check_above(self._links.settings, values)
 
     async def _known(self, values: Values) -> TemplateDeployment:
         self._check(values)

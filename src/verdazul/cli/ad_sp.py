@@ -45,8 +45,8 @@ def create_for_rbac(session: Session, arguments: Arguments) -> None:
         directory = _directory(work)
         principal = _found_or_made(session, directory, name)
         secret = directory.add_secret(principal["appId"], _credential(arguments, "rbac"))
-        for endpoint in places:
-            grants.give(session, work, endpoint, arguments.role, principal["id"])
+        for place in places:
+            grants.give(session, work, place, arguments.role, principal["id"])
     session.note(_KEEP)
     told = {
         "appId": principal["appId"],

@@ -17,6 +17,7 @@ from verdazul.model.errors import UserError
 if TYPE_CHECKING:
     from verdazul.home import Home
 
+_AZ = {"AZURE_CORE_INSTANCE_DISCOVERY": "false"}  # else az asks Microsoft about the authority
 _METADATA = "/metadata/endpoints?api-version=2022-09-01"
 
 
@@ -83,7 +84,7 @@ def variables(session: Session) -> dict[str, str]:
     home, settings = Home(session.settings.home), session.settings
     url = _address(home)
     bundle = str(home.ca_bundle_file)
-    authority = {"AZURE_AUTHORITY_HOST": url} if url.startswith("https:") else {}
+    authority = {"AZURE_AUTHORITY_HOST": url, **_AZ} if url.startswith("https:") else {}
     return {
         "VERDAZUL_HOME": str(home.path),
         "VERDAZUL_ADDRESS": url,

@@ -15,36 +15,40 @@ if TYPE_CHECKING:
 _DEFINITION = "/providers/Microsoft.Authorization/roleDefinitions/"
 
 
-def definition_of(session: Session, work: Work, role: str) -> str:
+def definition_of(session: Session, work: Work, role: str, *, at: str) -> str:
     """The ARM id of a role, by its name or id. Raises UserError for an unknown one."""
     from verdazul.model.principals import is_guid
     from verdazul.model.roles import find_role
 
     id_ = role.lower()
     if not is_guid(id_):
-        id_ = find_role(role, roles_for(work, role)).id
+        id_ = find_role(role, roles_for(work, role, at=at)).id
     return f"/subscriptions/{session.settings.subscription}{_DEFINITION}{id_}"
 
 
-def roles_for(work: Work, *texts: str) -> Mapping[str, Role]:
-    """The roles among which these are found: Azure's, and the server's own if it takes them."""
+def roles_for(work: Work, *texts: str, at: str = "") -> Mapping[str, Role]:
+    """The roles among which these are found: Azure's, and the server's own if it takes them.
+
+    `at` is the place where they are meant ("": the workspace): who owns one endpoint and no more
+    may read them there.
+    """
     from verdazul.model.role_definitions import role_of
     from verdazul.model.roles import BUILT_IN, role_named
 
     if all(role_named(text, BUILT_IN) for text in texts):
         return BUILT_IN
-    known = (role_of(body) for body in work.workspace.role_definitions().list())
+    known = (role_of(body) for body in work.workspace.role_definitions(at).list())
     return {**BUILT_IN, **{role.id: role for role in known}}
 
 
-def give(session: Session, work: Work, endpoint: str, role: str, program: str) -> None:
+def give(session: Session, work: Work, place: str, role: str, program: str) -> None:
     """A role to a service principal of this home; one that it has already stays."""
     properties = {
-        "roleDefinitionId": definition_of(session, work, role),
+        "roleDefinitionId": definition_of(session, work, role, at=place),
         "principalId": program,
         "principalType": "ServicePrincipal",
     }
-    assignment = work.workspace.role_assignment(endpoint, str(uuid.uuid4()))
+    assignment = work.workspace.role_assignment(place, str(uuid.uuid4()))
     try:
         assignment.put({"properties": properties})
     except Conflict as error:
@@ -59,11 +63,13 @@ def resolved(work: Work, assignee: str, kind: str = "User") -> tuple[str, str]:
     as it is, as az does.
     """
     from verdazul.client.directory import Directory
+    from verdazul.model.principals import one_spelling
 
     if kind == "Group" or assignee.startswith("//"):
-        return assignee, kind
+        return one_spelling(assignee), kind
     try:
-        return Directory(work.workspace.connection).find(assignee) or (assignee, kind)
+        found = Directory(work.workspace.connection).find(assignee)
+        return found or (one_spelling(assignee), kind)
     except UserError as error:
         if not is_forbidden(error):
             raise
@@ -87,15 +93,23 @@ def _as_an_id(assignee: str) -> str:
     )
 
 
+def endpoint_place(session: Session, endpoint: str) -> str:
+    """The scope of an endpoint ("": of the workspace)."""
+    return (
+        f"{session.workspace_id}/onlineEndpoints/{endpoint}" if endpoint else session.workspace_id
+    )
+
+
 def place_of(session: Session, scope: str) -> str:
-    """The endpoint that a scope names; "" is the workspace, and what is above it in Azure."""
+    """A scope of this home as it is spelled here. Raises UserError for any other."""
     from verdazul.model.ids import EndpointId, WorkspaceId, parse_id
 
     settings = session.settings
     subscription = f"/subscriptions/{settings.subscription}"
     above = (subscription, f"{subscription}/resourceGroups/{settings.resource_group}")
-    if scope.rstrip("/").lower() in {place.lower() for place in above}:
-        return ""  # a home's subscription and group hold one workspace
+    for place in above:
+        if scope.rstrip("/").lower() == place.lower():
+            return place
     found = parse_id(scope)
     match found:
         case WorkspaceId():
@@ -105,7 +119,8 @@ def place_of(session: Session, scope: str) -> str:
             pass
         case _:
             raise UserError(
-                f"{scope} is neither a workspace nor an endpoint; roles are given there",
+                f"{scope} is no subscription, resource group, workspace or endpoint; roles are "
+                "given there",
                 code="InvalidScope",
             )
     if str(workspace).lower() != session.workspace_id.lower():
@@ -113,4 +128,4 @@ def place_of(session: Session, scope: str) -> str:
             f"{scope} is not in this home's workspace, {session.workspace_id}",
             code="WrongWorkspace",
         )
-    return endpoint
+    return endpoint_place(session, endpoint)

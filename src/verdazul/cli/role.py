@@ -36,10 +36,10 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
 
 def create(session: Session, arguments: Arguments) -> None:
     """Give a role."""
-    endpoint, asked = _endpoint(session, arguments), _principal(arguments)
+    place, asked = _place(session, arguments), _principal(arguments)
     name = arguments.assignment_name or str(uuid.uuid4())
     with session.work() as work:
-        definition = grants.definition_of(session, work, arguments.role)
+        definition = grants.definition_of(session, work, arguments.role, at=place)
         principal, kind = asked, arguments.principal_type
         if arguments.assignee:
             principal, kind = grants.resolved(work, asked, kind)
@@ -48,19 +48,18 @@ def create(session: Session, arguments: Arguments) -> None:
             "principalId": principal,
             "principalType": kind,
         }
-        made = work.workspace.role_assignment(endpoint, name).put({"properties": properties}).body
-        (given,) = _entities(work, [made])
+        made = work.workspace.role_assignment(place, name).put({"properties": properties}).body
+        (given,) = _entities(work, [made], place)
     render.show(given, session.how, columns=_COLUMNS)
 
 
 def list_all(session: Session, arguments: Arguments) -> None:
     """Show who has which role at a place; with --all, also at each endpoint below it."""
-    endpoint = _endpoint(session, arguments)
+    place = _place(session, arguments)
     with session.work() as work:
-        found = _found(work, endpoint, arguments, at_scope=not arguments.all)
+        found = _found(work, place, arguments, at_scope=not arguments.all)
     if not (arguments.include_inherited or arguments.all):
-        place = _scope(session, endpoint)
-        found = [one for one in found if one["scope"].lower() == place]
+        found = [one for one in found if one["scope"].lower() == place.lower()]
     render.show(found, session.how, columns=_COLUMNS)
 
 
@@ -86,26 +85,23 @@ def _by_ids(session: Session, workspace: Workspace, arguments: Arguments) -> lis
 
 
 def _at_place(session: Session, work: Work, arguments: Arguments) -> list[Resource]:
-    endpoint = _endpoint(session, arguments)
+    place = _place(session, arguments)
     if arguments.ids:
         return []
-    place = _scope(session, endpoint)
-    found = _found(work, endpoint, arguments, at_scope=True)
-    here = [one for one in found if one["scope"].lower() == place]
-    return [work.workspace.role_assignment(endpoint, one["name"]) for one in here]
+    found = _found(work, place, arguments, at_scope=True)
+    here = [one for one in found if one["scope"].lower() == place.lower()]
+    return [work.workspace.role_assignment(place, one["name"]) for one in here]
 
 
-def _found(
-    work: Work, endpoint: str, arguments: Arguments, *, at_scope: bool
-) -> list[dict[str, Any]]:
+def _found(work: Work, place: str, arguments: Arguments, *, at_scope: bool) -> list[dict[str, Any]]:
     from verdazul.model.roles import find_role
 
     role = None
     if arguments.role:
-        role = find_role(arguments.role, grants.roles_for(work, arguments.role)).name
+        role = find_role(arguments.role, grants.roles_for(work, arguments.role, at=place)).name
     assignee = grants.resolved(work, arguments.assignee)[0] if arguments.assignee else ""
     query = {"$filter": "atScope()"} if at_scope else {}
-    every = _entities(work, list(work.workspace.role_assignments(endpoint).list(**query)))
+    every = _entities(work, list(work.workspace.role_assignments(place).list(**query)), place)
     return [
         one
         for one in every
@@ -113,12 +109,13 @@ def _found(
     ]
 
 
-def _entities(work: Work, bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _entities(work: Work, bodies: list[dict[str, Any]], place: str) -> list[dict[str, Any]]:
     """Flat, as az prints them."""
     from verdazul.model.roles import role_named
 
     found = []
-    roles = _readable_roles(work, *(body["properties"]["roleDefinitionId"] for body in bodies))
+    ids = [body["properties"]["roleDefinitionId"] for body in bodies]
+    roles = _readable_roles(work, *ids, at=place)
     for body in bodies:
         named = {"id": body["id"], "name": body["name"], "type": body["type"]}
         properties = body["properties"]
@@ -128,12 +125,12 @@ def _entities(work: Work, bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _readable_roles(work: Work, *ids: str) -> Mapping[str, Role]:
-    """Who owns one endpoint sees who has which role there, and names of built-in ones only."""
+def _readable_roles(work: Work, *ids: str, at: str) -> Mapping[str, Role]:
+    """Who may see who has which role, and not the roles, sees names of built-in ones only."""
     from verdazul.model.roles import BUILT_IN
 
     try:
-        return grants.roles_for(work, *ids)
+        return grants.roles_for(work, *ids, at=at)
     except UserError as error:
         if not grants.is_forbidden(error):
             raise
@@ -152,19 +149,13 @@ def _principal(arguments: Arguments) -> str:
     return str(given.pop())
 
 
-def _endpoint(session: Session, arguments: Arguments) -> str:
-    """The endpoint that is meant; "" is the workspace."""
+def _place(session: Session, arguments: Arguments) -> str:
+    """The scope that is meant; none named is the workspace."""
     if arguments.scope and arguments.endpoint_name:
         raise UserError("pass --scope or --endpoint-name, not both", code="InvalidArguments")
     if arguments.scope:
         return grants.place_of(session, arguments.scope)
-    return arguments.endpoint_name or ""
-
-
-def _scope(session: Session, endpoint: str) -> str:
-    """As it is compared."""
-    below = f"/onlineEndpoints/{endpoint}" if endpoint else ""
-    return f"{session.workspace_id}{below}".lower()
+    return grants.endpoint_place(session, arguments.endpoint_name or "")
 
 
 def _refuse_everything(arguments: Arguments) -> None:
@@ -181,7 +172,7 @@ def _declare_create(commands: grammar.Subparsers[Any]) -> None:
         commands,
         "create",
         create,
-        summary="Give an identity a role, at the workspace or at one endpoint.",
+        summary="Give an identity a role, at the workspace, at one endpoint, or at a scope.",
         examples=[
             'verdazul role assignment create --assignee OID --role "Contributor" -e credit',
             "verdazul role assignment create --assignee OID --role Reader --scope SCOPE",

@@ -57,9 +57,9 @@ def update(session: Session, arguments: Arguments) -> None:
 
 def list_all(session: Session, arguments: Arguments) -> None:
     """Show all roles that can be given, or those of a name."""
-    _check_scope(session, arguments)
+    place = _place(session, arguments)
     with session.work() as work:
-        found = [_entity(body) for body in work.workspace.role_definitions().list()]
+        found = [_entity(body) for body in work.workspace.role_definitions(place).list()]
     wanted = (arguments.name or "").lower()
     chosen = [
         one
@@ -72,16 +72,16 @@ def list_all(session: Session, arguments: Arguments) -> None:
 
 def show(session: Session, arguments: Arguments) -> None:
     """Show one."""
-    _check_scope(session, arguments)
+    place = _place(session, arguments)
     with session.work() as work:
-        role = _existing(work, arguments.name)
-        found = work.workspace.role_definition(role.id).get().body
+        role = _existing(work, arguments.name, at=place)
+        found = work.workspace.role_definition(role.id, place).get().body
     render.show(_entity(found), session.how, columns=_COLUMNS)
 
 
 def delete(session: Session, arguments: Arguments) -> None:
     """Delete one that nobody has."""
-    _check_scope(session, arguments)
+    _place(session, arguments)
     with session.work() as work:
         role = _existing(work, arguments.name)
         if role.is_built_in and arguments.custom_role_only == "true":
@@ -103,8 +103,8 @@ def _put(session: Session, work: Work, id_: str, written: role_file.Written) -> 
     render.show(_entity(made), session.how, columns=_COLUMNS)
 
 
-def _existing(work: Work, text: str) -> Role:
-    found = _find(grants.roles_for(work, text), text)
+def _existing(work: Work, text: str, *, at: str = "") -> Role:
+    found = _find(grants.roles_for(work, text, at=at), text)
     if found is None:
         raise NotFound(
             f"there is no role {shown(text)}",
@@ -127,9 +127,8 @@ def _entity(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**named, **told, "type": body["type"], "roleType": told["type"]}
 
 
-def _check_scope(session: Session, arguments: Arguments) -> None:
-    if arguments.scope:
-        grants.place_of(session, arguments.scope)
+def _place(session: Session, arguments: Arguments) -> str:
+    return grants.place_of(session, arguments.scope) if arguments.scope else ""
 
 
 def _declare_puts(commands: grammar.Subparsers[Any]) -> None:
@@ -204,4 +203,4 @@ def _add_common(parser: Any) -> None:
 
 
 def _add_scope(parser: Any) -> None:
-    parser.add_argument("--scope", metavar="ID", help="where it can be given: all is one workspace")
+    parser.add_argument("--scope", metavar="ID", help="where (an endpoint's owner: the endpoint)")

@@ -19,11 +19,15 @@ _PATH_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 _DEFINITIONS = "providers/Microsoft.Authorization/roleDefinitions"
 _TEMPLATE = re.compile(r"[-\w.()]{1,64}", re.ASCII)
-_ROLES = ("providers", "Microsoft.Authorization", "roleAssignments")
+_ASSIGNMENTS = "providers/Microsoft.Authorization/roleAssignments"
 
 
-def _place(endpoint: str) -> tuple[str, ...]:
-    return ("onlineEndpoints", endpoint) if endpoint else ()
+def _safe(segment: str) -> str:
+    if not _PATH_SAFE.fullmatch(segment):
+        raise UserError(
+            f"{segment!r} is not a name: it must be letters, digits and '-'", code="InvalidName"
+        )
+    return segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +127,13 @@ class Workspace:
         log = "providers/Microsoft.Insights/eventtypes/management/values"
         return Resource(self.connection, f"{self._subscription()}/{log}")
 
-    def role_definitions(self) -> Resource:
-        """Name all roles that can be given; the subscription has them."""
-        return Resource(self.connection, f"{self._subscription()}/{_DEFINITIONS}")
+    def role_definitions(self, scope: str = "") -> Resource:
+        """Name all roles that can be given; the subscription has them, and all below it."""
+        return self._in(scope or self._subscription(), _DEFINITIONS)
 
-    def role_definition(self, id_: str) -> Resource:
+    def role_definition(self, id_: str, scope: str = "") -> Resource:
         """Name one of them, by its GUID."""
-        return Resource(self.connection, f"{self._subscription()}/{_DEFINITIONS}/{id_}")
+        return self._in(scope or self._subscription(), _DEFINITIONS, id_)
 
     def template_deployments(self) -> Resource:
         """Name all template deployments of the resource group."""
@@ -159,22 +163,20 @@ class Workspace:
         """Name all versions of it."""
         return self._at(kind, name, "versions")
 
-    def role_assignments(self, endpoint: str) -> Resource:
-        """Name all roles given at an endpoint ("" for the workspace itself)."""
-        return self._at(*_place(endpoint), *_ROLES)
+    def role_assignments(self, scope: str) -> Resource:
+        """Name all roles given at a place, by its ARM id."""
+        return self._in(scope, _ASSIGNMENTS)
 
-    def role_assignment(self, endpoint: str, name: str) -> Resource:
+    def role_assignment(self, scope: str, name: str) -> Resource:
         """Name one of them."""
-        return self._at(*_place(endpoint), *_ROLES, name)
+        return self._in(scope, _ASSIGNMENTS, name)
 
     def _subscription(self) -> str:
         return self.prefix.partition("/resourceGroups/")[0]
 
+    def _in(self, *paths: str) -> Resource:
+        segments = (segment for path in paths for segment in path.strip("/").split("/"))
+        return Resource(self.connection, "/" + "/".join(map(_safe, segments)))
+
     def _at(self, *segments: str) -> Resource:
-        for segment in segments:
-            if not _PATH_SAFE.fullmatch(segment):
-                raise UserError(
-                    f"{segment!r} is not a name: it must be letters, digits and '-'",
-                    code="InvalidName",
-                )
-        return Resource(self.connection, "/".join([self.prefix, *segments]))
+        return Resource(self.connection, "/".join([self.prefix, *map(_safe, segments)]))

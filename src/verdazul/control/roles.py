@@ -36,9 +36,8 @@ async def callers_of(world: World, endpoint: str) -> Identities:
     return may_score(given, endpoint, await known_roles(world))
 
 
-async def get_role_definition(world: World, id_: str) -> Role:
+def existing_role(id_: str, known: Mapping[str, Role]) -> Role:
     """Raise NotFound when there is none of that id."""
-    known = await known_roles(world)
     if id_ not in known:
         raise NotFound(
             f"there is no role definition {shown(id_)}", code="RoleDefinitionDoesNotExist"
@@ -46,8 +45,8 @@ async def get_role_definition(world: World, id_: str) -> Role:
     return known[id_]
 
 
-async def put_role_definition(world: World, role: Role) -> bool:
-    """Keep it, replacing the one of its id; whether it is new.
+async def put_role_definition(world: World, role: Role) -> None:
+    """Keep it, replacing the one of its id.
 
     Raises Forbidden for a built-in one, Conflict (RoleDefinitionWithSameNameExists,
     RoleDefinitionLimitExceeded).
@@ -72,7 +71,6 @@ async def put_role_definition(world: World, role: Role) -> bool:
         since = known.created_at if known else now
         await world.store.commit(PutItem(Item(_KIND, role.id, _body(role), since, now)))
     await wake_by_role(world, "")
-    return known is None
 
 
 async def delete_role_definition(world: World, id_: str) -> Role | None:

@@ -1,7 +1,7 @@
 """Who may do what: role assignments, and the pure functions that read them.
 
-An assignment gives a principal a role, at the workspace or at one endpoint of it; what holds at the
-workspace holds at all its endpoints.
+An assignment gives a principal a role at one endpoint, at the workspace, or at what is above it in
+Azure. A home is one workspace, so what holds there or above holds at all its endpoints.
 """
 
 from __future__ import annotations
@@ -25,6 +25,35 @@ class PrincipalType(StrEnum):
     SERVICE_PRINCIPAL = "ServicePrincipal"
 
 
+class Level(StrEnum):
+    """What a role is given at when it is not an endpoint; the widest first."""
+
+    SUBSCRIPTION = "subscription"
+    GROUP = "group"
+    WORKSPACE = "workspace"
+
+
+_DEPTHS = {level: depth for depth, level in enumerate(Level)}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An endpoint, or ("") the workspace or what is above it."""
+
+    endpoint: str = ""
+    level: Level = Level.WORKSPACE
+
+    def covers(self, other: Place) -> bool:
+        """Whether the other one is it or below it."""
+        if self.endpoint:
+            return same_name(self.endpoint, other.endpoint)
+        return bool(other.endpoint) or _DEPTHS[self.level] <= _DEPTHS[other.level]
+
+    def is_same(self, other: Place) -> bool:
+        """Whether both are one place."""
+        return self.covers(other) and other.covers(self)
+
+
 @dataclass(frozen=True, slots=True)
 class RoleAssignment:
     """`id` is a GUID; `endpoint` "" means the whole workspace; `role` is a role's GUID."""
@@ -35,12 +64,18 @@ class RoleAssignment:
     principal: str
     principal_type: PrincipalType
     created_at: float
+    level: Level = Level.WORKSPACE
+
+    @property
+    def place(self) -> Place:
+        """Where it holds."""
+        return Place(self.endpoint, self.level)
 
     def grants_the_same(self, other: RoleAssignment) -> bool:
         """Whether the other one gives the same role to the same principal at the same place."""
         mine = (self.role, self.principal, self.principal_type)
         theirs = (other.role, other.principal, other.principal_type)
-        return mine == theirs and same_name(self.endpoint, other.endpoint)
+        return mine == theirs and self.place.is_same(other.place)
 
 
 ONLY_OWNER = Identities((HOME_OWNER,), ())
@@ -70,6 +105,16 @@ class Permissions:
         if self.caller.is_owner:
             return True
         return any(True for _ in permitted(self.assignments, action, endpoint, self.roles))
+
+    def allow_somewhere(self, action: str) -> bool:
+        """Whether it may do `action` at the workspace or at any endpoint."""
+        seen = self.endpoints(action)
+        return seen is None or bool(seen)
+
+    @property
+    def are_any(self) -> bool:
+        """Whether it has any role at all."""
+        return self.caller.is_owner or bool(self.assignments)
 
     def endpoints(self, action: str) -> frozenset[str] | None:
         """The only endpoints, in lower case, for which it may; None: there is no limit."""

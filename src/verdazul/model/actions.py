@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 ML = "Microsoft.MachineLearningServices"
 AUTHORIZATION = "Microsoft.Authorization"
+RESOURCES = "Microsoft.Resources"
 _WORKSPACES = f"{ML}/workspaces"
 _ENDPOINTS = f"{_WORKSPACES}/onlineEndpoints"
 _EACH = ("read", "write", "delete")
@@ -24,6 +25,9 @@ SCORE = f"{_ENDPOINTS}/score/action"
 """What calling an endpoint of auth_mode aad_token needs."""
 READ_ENDPOINT = f"{_ENDPOINTS}/read"
 USE_DATASTORE = f"{_WORKSPACES}/datastores/listSecrets/action"
+SEE_TENANT = f"{RESOURCES}/tenants/read"
+SEE_SUBSCRIPTION = f"{RESOURCES}/subscriptions/read"
+"""Whoever may do anything in a subscription may see that it is there."""
 READ_ACTIVITY = "Microsoft.Insights/eventtypes/values/read"
 ACTIONS: tuple[str, ...] = (
     *_under(_WORKSPACES, "read"),
@@ -51,8 +55,9 @@ ACTIONS: tuple[str, ...] = (
     *_under(f"{AUTHORIZATION}/roleDefinitions", *_EACH),
     *_under(f"{AUTHORIZATION}/users", *_EACH),
     *_under(f"{AUTHORIZATION}/servicePrincipals", *_EACH),
-    *_under("Microsoft.Resources/deployments", *_EACH, "validate/action", "cancel/action"),
-    *_under("Microsoft.Resources/deployments", "operations/read", "operationStatuses/read"),
+    *_under(f"{RESOURCES}/deployments", *_EACH, "validate/action", "cancel/action"),
+    *_under(f"{RESOURCES}/deployments", "operations/read", "operationStatuses/read"),
+    *(SEE_TENANT, SEE_SUBSCRIPTION, f"{RESOURCES}/subscriptions/resourceGroups/read"),
     READ_ACTIVITY,
     "Microsoft.Verdazul/status/read",
 )

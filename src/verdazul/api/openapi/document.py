@@ -12,13 +12,14 @@ from typing import Any
 
 from verdazul import __version__
 from verdazul.api.arm import Rule
-from verdazul.api.openapi.answers import answer_schemas, ref
+from verdazul.api.openapi.answers import answer_schemas, page, ref
 from verdazul.api.openapi.glossary import described
 from verdazul.api.openapi.identities import IDENTITY_SCHEMAS
 from verdazul.api.openapi.operation import JSON, Answer, Operation
 from verdazul.api.openapi.operations import OPERATIONS
 from verdazul.api.openapi.parameters import HEADERS, QUERY, REQUEST_HEADERS, header, parameter
 from verdazul.api.openapi.requests import request_schemas
+from verdazul.api.openapi.subscriptions import SUBSCRIPTION_SCHEMAS
 from verdazul.model.schema import Schema
 
 _NAME = re.compile(r"\{(\w+)\*?\}")
@@ -74,6 +75,10 @@ def document(public: Iterable[Rule], guarded: Iterable[Rule]) -> dict[str, Any]:
             path = "/" + rule.path.replace("*}", "}")
             paths.setdefault(path, {})[rule.method.lower()] = _operation(rule, guarded=is_guarded)
     schemas = {**answer_schemas(), **request_schemas(), **IDENTITY_SCHEMAS}
+    schemas |= {
+        **SUBSCRIPTION_SCHEMAS,
+        **{f"{name}List": page(name) for name in SUBSCRIPTION_SCHEMAS},
+    }
     schemas["Blob"] = {"type": "string"}
     return {
         "openapi": "3.1.0",
@@ -102,9 +107,13 @@ def document(public: Iterable[Rule], guarded: Iterable[Rule]) -> dict[str, Any]:
 
 
 def key_of(rule: Rule) -> str:
-    """Under what a rule is described: its method, and its path below the workspace if it is."""
+    """Under what a rule is described: its method, and its path below the workspace if it is.
+
+    What is at the root and at the workspace alike begins with a slash at the root.
+    """
     _, is_below, rest = rule.path.partition(_BELOW)
-    return f"{rule.method} {rest.lstrip('/') if is_below else rule.path}"
+    root = f"/{rule.path}" if rule.path.startswith("providers/") else rule.path
+    return f"{rule.method} {rest.lstrip('/') if is_below else root}"
 
 
 def _operation(rule: Rule, *, guarded: bool) -> dict[str, Any]:

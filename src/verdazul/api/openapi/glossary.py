@@ -63,6 +63,8 @@ WORDS = {
     "failureThreshold": "After how many failures an instance is given up.",
     "flavors": "How the model can be loaded.",
     "gpu": "GPUs, as Kubernetes counts them.",
+    "ids": "Of people and programs.",
+    "types": "Which of them: user, servicePrincipal.",
     "identity": "SystemAssigned, or None; others are not supported yet.",
     "image": "The container image it stands for.",
     "inferenceConfig": "The three routes of an image of one's own.",

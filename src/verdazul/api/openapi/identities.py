@@ -143,6 +143,13 @@ IDENTITIES = {
         shows("NewSecret", says="The secret."),
         body="AddPassword",
     ),
+    "POST v1.0/directoryObjects/getByIds": Operation(
+        "DirectoryObjects_GetByIds",
+        _USERS,
+        "Show the people and programs of these ids",
+        shows("DirectoryObjectList", says="Those that there are."),
+        body="GetByIds",
+    ),
     "POST v1.0/servicePrincipals/{id}/removePassword": Operation(
         "ServicePrincipals_RemovePassword",
         _PROGRAMS,
@@ -196,9 +203,17 @@ _PROGRAM = _closed(
 )
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 
+
+def _typed(properties: Schema) -> Schema:
+    return _closed({"@odata.type": TEXT, **properties["properties"]})
+
+
 IDENTITY_SCHEMAS: dict[str, Schema] = {
     "User": _USER,
     "UserList": _closed({"value": {"type": "array", "items": _USER}}),
+    "DirectoryObjectList": _closed(
+        {"value": {"type": "array", "items": {"anyOf": [_typed(_USER), _typed(_PROGRAM)]}}}
+    ),
     "ServicePrincipal": _PROGRAM,
     "ServicePrincipalList": _closed({"value": {"type": "array", "items": _PROGRAM}}),
     "NewSecret": _closed({**_SECRET, "secretText": TEXT}),

@@ -19,12 +19,15 @@ from verdazul.api.openapi.operation import (
     puts,
     shows,
 )
-from verdazul.api.openapi.roles import role_assignments, role_definitions
+from verdazul.api.openapi.roles import role_assignments, role_definitions, shown_role_definitions
 from verdazul.api.openapi.storage import STORAGE
+from verdazul.api.openapi.subscriptions import SUBSCRIPTIONS
 from verdazul.api.openapi.templates import TEMPLATES
 
 _PAGED = ("$skip", "$top")
 _MATCH = ("If-Match", "If-None-Match")
+_SUBSCRIPTION = "subscriptions/{subscription}"
+_GROUP = f"{_SUBSCRIPTION}/resourceGroups/{{group}}"
 _ENDPOINT = "onlineEndpoints/{endpoint}"
 _DEPLOYMENT = f"{_ENDPOINT}/deployments/{{deployment}}"
 _LOCATION = (
@@ -354,8 +357,14 @@ OPERATIONS: dict[str, Operation] = {
     **_locks("Workspace", ""),
     **_locks("OnlineEndpoint", f"{_ENDPOINT}/"),
     **_locks("OnlineDeployment", f"{_DEPLOYMENT}/"),
+    **SUBSCRIPTIONS,
+    **role_assignments("Subscription", f"{_SUBSCRIPTION}/"),
+    **role_assignments("ResourceGroup", f"{_GROUP}/"),
     **role_assignments("Workspace", ""),
     **role_assignments("OnlineEndpoint", f"{_ENDPOINT}/"),
-    **role_definitions("Subscription", "subscriptions/{subscription}/"),
+    **shown_role_definitions("Root", "/"),
+    **role_definitions("Subscription", f"{_SUBSCRIPTION}/"),
+    **role_definitions("ResourceGroup", f"{_GROUP}/"),
     **role_definitions("Workspace", ""),
+    **shown_role_definitions("OnlineEndpoint", f"{_ENDPOINT}/"),
 }

@@ -75,6 +75,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     "ServicePrincipalBody": {"displayName": "ci"},
     "AddPassword": {"passwordCredential": {"displayName": "of the build server"}},
     "RemovePassword": {"keyId": "11111111-2222-3333-4444-555555555555"},
+    "GetByIds": {"ids": ["11111111-2222-3333-4444-555555555555"], "types": ["user"]},
     "TemplateDeploymentBody": {
         "properties": {
             "mode": "Incremental",
@@ -141,6 +142,7 @@ def request_schemas() -> dict[str, Schema]:
         "ServicePrincipalBody": bodies.SERVICE_PRINCIPAL,
         "AddPassword": bodies.ADD_PASSWORD,
         "RemovePassword": bodies.REMOVE_PASSWORD,
+        "GetByIds": bodies.GET_BY_IDS,
         "TemplateDeploymentBody": bodies.TEMPLATE_DEPLOYMENT,
     }
     return {name: {**schema, "examples": [_EXAMPLES[name]]} for name, schema in found.items()}

@@ -35,8 +35,8 @@ def role_assignments(place: str, scope: str) -> dict[str, Operation]:
     }
 
 
-def role_definitions(place: str, scope: str) -> dict[str, Operation]:
-    """Which roles there are."""
+def shown_role_definitions(place: str, scope: str) -> dict[str, Operation]:
+    """Which roles there are, where none are made."""
     tag, path = "Role definitions", f"{scope}providers/Microsoft.Authorization/roleDefinitions"
     return {
         f"GET {path}": Operation(
@@ -49,11 +49,19 @@ def role_definitions(place: str, scope: str) -> dict[str, Operation]:
         f"GET {path}/{{definition}}": Operation(
             f"RoleDefinitions_GetAt{place}", tag, "Show a role", shows("RoleDefinition")
         ),
+    }
+
+
+def role_definitions(place: str, scope: str) -> dict[str, Operation]:
+    """Which roles there are, and how they are made."""
+    tag, path = "Role definitions", f"{scope}providers/Microsoft.Authorization/roleDefinitions"
+    return {
+        **shown_role_definitions(place, scope),
         f"PUT {path}/{{definition}}": Operation(
             f"RoleDefinitions_CreateOrUpdateAt{place}",
             tag,
             "Make a role, or change one that was made here",
-            puts("RoleDefinition"),
+            {201: Answer("As it is now declared.", "RoleDefinition")},
             body="RoleDefinitionBody",
         ),
         f"DELETE {path}/{{definition}}": Operation(

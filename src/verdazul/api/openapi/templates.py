@@ -50,6 +50,13 @@ TEMPLATES = {
     f"DELETE {_ONE}": Operation(
         "Deployments_Delete", _TAG, "Drop one from the history; resources stay", deletes()
     ),
+    f"GET {_ALL.replace('providers/Microsoft.Resources/', '')}/{{template}}/operations": Operation(
+        "DeploymentOperations_ListAtGroup",
+        _TAG,
+        "List what became of each resource, at Azure's own path",
+        lists("TemplateOperation"),
+        query=("$skip", "$top"),
+    ),
     f"POST {_ONE}/validate": Operation(
         "Deployments_Validate",
         _TAG,
