@@ -15,6 +15,7 @@ from typing import TypeVar
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from verdazul.environments import numpy_abi
 from verdazul.environments.matchspec import BadSpec, CondaSpec, parse_spec
 from verdazul.environments.names import normalise, on_pypi
 from verdazul.environments.piplines import PipLine, parse_pip_line
@@ -136,12 +137,15 @@ def _assemble(conda: list[CondaSpec], pip: list[PipLine], *, notes: tuple[str, .
     kept = [spec for spec in packages if _pypi_name(spec) not in in_pip]
     from_conda = [f"{name}{s.specifiers}" for s in kept if (name := on_pypi(s.name))]
     requirements = [line.text for line in pip if line.text and not line.text.startswith("-")]
+    for_numpy_1 = [] if "numpy" in in_pip else numpy_abi.older(kept)
+    if for_numpy_1:
+        from_conda.append(numpy_abi.BOUND)
     return CondaFile(
         python=",".join(filter(None, python)) if python else None,
         requirements=tuple(dict.fromkeys(from_conda + requirements)),
         options=tuple(line.text for line in pip if line.text.startswith("-")),
         arguments=tuple(dict.fromkeys(a for line in pip for a in line.arguments)),
-        notes=notes + tuple(_notes_on_packages(packages, kept)),
+        notes=(*notes, *_notes_on_packages(packages, kept), *_notes_on_numpy(for_numpy_1)),
     )
 
 
@@ -174,6 +178,11 @@ def _notes_on_packages(packages: list[CondaSpec], kept: list[CondaSpec]) -> Iter
     overruled = sorted({spec.name for spec in packages if spec not in kept})
     if overruled:
         yield f"the `pip:` list decides on packages named twice: {', '.join(overruled)}"
+
+
+def _notes_on_numpy(packages: list[str]) -> Iterator[str]:
+    if packages:
+        yield f"numpy is held below 2, as conda does for {', '.join(packages)}"
 
 
 def _origin(spec: CondaSpec) -> str:
