@@ -25,7 +25,15 @@ def called(run: Run, home: Path, tmp_path: Path) -> Path:
 
 
 def words(folder: Path, home: Path, *sent: str, path: str = "shim") -> list[str]:
-    done = subprocess.run(
+    done = ran(folder, home, *sent, path=path)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def ran(
+    folder: Path, home: Path, *sent: str, path: str = "shim"
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         ["/bin/sh", "-c", 'curl "$@"', "sh", *sent],
         cwd=folder,
         env={"PATH": f"{path}:{folder / 'shim'}:real:/usr/bin:/bin", "VERDAZUL_HOME": str(home)},
@@ -33,8 +41,6 @@ def words(folder: Path, home: Path, *sent: str, path: str = "shim") -> list[str]
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.splitlines()
 
 
 def test_azures_address_becomes_the_homes(called: Path, home: Path) -> None:
@@ -68,3 +74,13 @@ def test_all_else_goes_through_as_it_is(called: Path, home: Path, word: str) -> 
 
 def test_a_path_that_is_relative_does_not_lead_back_to_the_shim(called: Path, home: Path) -> None:
     assert words(called, home, "-V", path="./shim/../shim") == ["-V"]
+
+
+def test_without_a_server_only_calls_to_azure_fail(called: Path, home: Path) -> None:
+    (home / "run" / "address").unlink()
+
+    failed = ran(called, home, f"{AZURE}/x")
+
+    assert (failed.returncode, failed.stdout) == (7, "")
+    assert f"no Verdazul runs in {home}" in failed.stderr
+    assert words(called, home, "https://example.com") == ["https://example.com"]

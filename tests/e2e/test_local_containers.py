@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.engine_worlds import busybox, packed, real_engine
+from tests.contract.engine_worlds import busybox, packed, real_engine, remove_images
 from tests.e2e.system import CONDA, Outcome
 from tests.e2e.test_local import BROKEN, SCORE, Desk
 from verdazul.client.engine import Engine
@@ -120,6 +120,7 @@ def docked() -> Iterator[Docked]:
         for container in engine.containers(["azureml-local-endpoint"]):
             if container.labels["endpoint"].startswith(mark):
                 engine.remove(container.id)
+        remove_images(engine, mark)
 
 
 def invoked(docked: Docked, endpoint: str, *more: str) -> object:

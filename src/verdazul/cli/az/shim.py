@@ -99,12 +99,16 @@ def _curl(home: Path) -> str:
     return f"""#!/bin/sh
 {_MARK} (`verdazul az install-shim --curl`); delete this file to undo it.
 [ -n "${{VERDAZUL_HOME:-}}" ] || VERDAZUL_HOME={shlex.quote(str(home))}
-address=$(cat "$VERDAZUL_HOME/run/address") || exit 7
+address=$(cat "$VERDAZUL_HOME/run/address" 2>/dev/null)
 ours=
 for word do
   shift
-  case $word in {_AZURE}|{_AZURE}[/?]*) word=$address${{word#{_AZURE}}} ;; esac
-  case $word in "$address"*) ours=1 ;; esac
+  case $word in
+  {_AZURE}|{_AZURE}[/?]*)
+    [ -n "$address" ] || {{ echo "no Verdazul runs in $VERDAZUL_HOME: verdazul up" >&2; exit 7; }}
+    word=$address${{word#{_AZURE}}} ;;
+  esac
+  case $word in "${{address:-nowhere:}}"*) ours=1 ;; esac
   set -- "$@" "$word"
 done
 [ -z "$ours" ] || set -- --cacert "$VERDAZUL_HOME/certs/ca-bundle.pem" "$@"
