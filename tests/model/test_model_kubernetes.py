@@ -195,7 +195,17 @@ def test_a_compute_is_known_by_its_name_however_it_is_written(compute: str) -> N
 
 
 @pytest.mark.parametrize(
-    "compute", ["", "azureml:", "azureml:a b", "a/b", "azureml:-x", f"{WORKSPACE}/models/m", 5.5]
+    "compute",
+    [
+        "",
+        "azureml:",
+        "azureml:a b",
+        "a/b",
+        "azureml:-x",
+        "azureml:\u212a8s",
+        f"{WORKSPACE}/models/m",
+        5.5,
+    ],
 )
 def test_a_compute_that_is_none_is_refused(compute: object) -> None:
     with pytest.raises(ValidationError, match="attached compute"):

@@ -20,8 +20,9 @@ local function blame_the_model(headers, is_kubernetes)
     end
     return
   end
-  local has_failed = string.lower(headers:get("x-ms-run-function-failed") or "") == "true"
-  headers:replace(":status", is_kubernetes and has_failed and "502" or "424")
+  local has_failed = is_kubernetes
+    and string.lower(headers:get("x-ms-run-function-failed") or "") == "true"
+  headers:replace(":status", has_failed and "502" or "424")
   headers:add("ms-azureml-model-error-statuscode", status)
   headers:add("ms-azureml-model-error-reason", "model_error")
 end

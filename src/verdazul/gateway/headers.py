@@ -2,10 +2,11 @@
 
     a request comes in    nobody steers by x-request-id, x-verdazul-* or x-envoy-*   on_entry
     is to an endpoint     x-verdazul-path tells the path, before it is rewritten     path_is_noted
+    of Kubernetes         x-verdazul-kubernetes: 1 tells replies.py how to refuse    per_route
     is judged             x-ms-client-request-id is cleaned                          filter.lua
     is led on             its credential stays here; it takes its times along        to_instance
     an answer comes       what steers Envoy, or passes for us, is dropped            from_instance
-    is not simply good    424, or 429, and why                                       answers.lua
+    is not simply good    424, or 429 (502, 503 of Kubernetes), and why              answers.lua
     goes out              who answered, the model's time, the caller's own id        to_caller
     is a refusal          not even who would have answered                           filter.lua
     is made by Envoy      why                                                        replies.py

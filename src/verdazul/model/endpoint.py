@@ -34,7 +34,7 @@ _COMPUTE = re.compile(
     r"(?:azureml:)?(?:/subscriptions/[^\s/]+/resourcegroups/[^\s/]+/providers"
     r"/microsoft\.machinelearningservices/workspaces/[^\s/]+/computes/(?:azureml:)?)?"
     r"(?P<name>[a-z0-9](?:[-_a-z0-9]{0,62}[a-z0-9])?)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 
 
