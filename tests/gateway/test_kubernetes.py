@@ -13,6 +13,7 @@ import pytest
 
 from tests.gateway.gateway_upstream import Answer, eventually
 from tests.gateway.gateway_world import BEARER, World, deployment, route, run
+from tests.gateway.test_pausing import waiting
 from verdazul.core.limits import DeploymentLimits, Limits
 from verdazul.core.route import Hold, Route
 
@@ -173,7 +174,7 @@ def test_after_a_pause_it_is_504_and_503_too(tmp_path: Path) -> None:
             surplus = await world.ask("/wait", endpoint="full")
             await world.plane.publish("credit", replace(plain, hold=Hold(seconds=60, most=100)))
             late = asyncio.create_task(world.ask("/wait"))
-            await eventually(lambda: world.plane.about["held"].get("credit.blue", 0) == 1)  # type: ignore[attr-defined]  # JSON
+            await waiting(world, 1)
             await world.plane.publish("credit", plain)
             slow_answer = await late
             slow.release.set()
