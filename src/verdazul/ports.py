@@ -7,7 +7,6 @@ implementation that passes the same contract tests as the real adapter (tests/co
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from verdazul.core.access import RoleAssignment
@@ -27,10 +26,8 @@ from verdazul.core.records import (
 )
 from verdazul.core.route import Route
 from verdazul.core.trust import Signer, Trust
-from verdazul.model.assets import InlineEnvironment, InlineModel
 from verdazul.model.errors import Problem
 from verdazul.model.events import Event
-from verdazul.model.ids import RegistryReference
 from verdazul.model.status import Status
 
 
@@ -293,6 +290,9 @@ class Uploads(Protocol):
     def folder(self, upload: str) -> str:
         """Where its files are. Raises NotFound."""
 
+    async def lay_out(self, files: Mapping[str, str]) -> str:
+        """An upload that shows files of this machine, for reading, by the path each is to have."""
+
     def prune(self) -> None:
         """Drop what was abandoned a day ago."""
 
@@ -345,32 +345,6 @@ class Blobs(Protocol):
 
     async def prune(self, container: str, keep: frozenset[str]) -> None:
         """Drop what clients uploaded for assets that are not in `keep` (LocalUpload/<name>)."""
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryModel:
-    """One version of a registry's model: its files are at `path`, with that digest."""
-
-    name: str
-    version: str
-    spec: InlineModel
-    path: str
-    digest: str
-
-
-class Registries(Protocol):
-    """What `azureml://registries/...` names.
-
-    Raises NotFound (RegistryNotFound, AssetNotFound, AssetVersionNotFound) with what there is
-    instead, UserError for what cannot be read.
-    """
-
-    async def model(self, reference: RegistryReference) -> RegistryModel: ...
-
-    async def environment(self, reference: RegistryReference) -> InlineEnvironment: ...
-
-    async def copy(self, model: RegistryModel, into: str) -> None:
-        """Its files, under their own name, into a folder that is there."""
 
 
 class Artifacts(Protocol):

@@ -6,10 +6,11 @@ that would leave it is refused, and what nobody adopts within a day is removed.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import shutil
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Mapping
 from pathlib import Path
 
 from verdazul.artifacts.arrivals import Arrivals, parts_of
@@ -54,8 +55,20 @@ class FolderUploads:
             )
         return str(folder)
 
+    async def lay_out(self, files: Mapping[str, str]) -> str:
+        upload = self.begin()
+        await asyncio.to_thread(_link, Path(self.folder(upload)), files)
+        return upload
+
     async def write(
         self, upload: str, path: str, chunks: AsyncIterable[bytes], *, executable: bool = False
     ) -> None:
         target = Path(self.folder(upload)).joinpath(*parts_of(path))
         await self._arrivals.write(target, chunks, shown=path, executable=executable)
+
+
+def _link(root: Path, files: Mapping[str, str]) -> None:
+    for relative, file in files.items():
+        target = root.joinpath(*parts_of(relative))
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target.symlink_to(file)

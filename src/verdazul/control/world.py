@@ -21,13 +21,13 @@ from verdazul.ports import (
     Ids,
     Issuers,
     Passwords,
-    Registries,
     Secrets,
     Store,
     Tokens,
     TokenSigner,
     Uploads,
 )
+from verdazul.registry_port import Registries
 from verdazul.settings import Settings
 
 

@@ -28,6 +28,11 @@ USE_DATASTORE = f"{_WORKSPACES}/datastores/listSecrets/action"
 SEE_TENANT = f"{RESOURCES}/tenants/read"
 SEE_SUBSCRIPTION = f"{RESOURCES}/subscriptions/read"
 """Whoever may do anything in a subscription may see that it is there."""
+PACKAGE_MODEL = f"{_WORKSPACES}/models/package/action"
+_REGISTRIES = f"{ML}/registries"
+READ_REGISTRY = f"{_REGISTRIES}/read"
+READ_SHELF, WRITE_SHELF = f"{_REGISTRIES}/assets/read", f"{_REGISTRIES}/assets/write"
+"""One right for all kinds of assets of a registry, as in Azure."""
 READ_ACTIVITY = "Microsoft.Insights/eventtypes/values/read"
 ACTIONS: tuple[str, ...] = (
     *_under(_WORKSPACES, "read"),
@@ -46,6 +51,9 @@ ACTIONS: tuple[str, ...] = (
         f"{_WORKSPACES}/{kind}/versions/startPendingUpload/action"
         for kind in ("codes", "models", "data")
     ),
+    PACKAGE_MODEL,
+    *_under(_REGISTRIES, *_EACH),
+    *(READ_SHELF, WRITE_SHELF),
     *_under(f"{_WORKSPACES}/datastores", "read", "listSecrets/action"),
     *_under(f"{_WORKSPACES}/connections", *_EACH, "listSecrets/action"),
     *_under(f"{ML}/locations", "usages/read", "quotas/read", "vmSizes/read"),

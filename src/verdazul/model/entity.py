@@ -107,6 +107,26 @@ def workspace_entity(resource: Mapping[str, object]) -> dict[str, object]:
     )
 
 
+def registry_entity(resource: Mapping[str, object]) -> dict[str, object]:
+    """A registry as people see it; keys are sorted."""
+    properties = _object(resource.get("properties"))
+    regions = properties.get("regionDetails")
+    return _tidy(
+        {
+            "description": properties.get("description"),
+            "discovery_url": properties.get("discoveryUrl"),
+            "location": resource.get("location"),
+            "public_network_access": properties.get("publicNetworkAccess"),
+            "replication_locations": [
+                {"location": _object(region).get("location")}
+                for region in (regions if isinstance(regions, list) else [])
+            ],
+            "tags": resource.get("tags") or {},
+            **_identified(resource),
+        }
+    )
+
+
 def _snake(name: str) -> str:
     """`friendlyName` becomes friendly_name, and `mlFlowTrackingUri` mlflow_tracking_uri."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.replace("mlFlow", "mlflow")).lower()

@@ -30,6 +30,11 @@ _REGISTRY = re.compile(
     r"/(?:versions/(?P<version>[^/]+)|labels/(?P<label>[^/]+))/?",
     re.IGNORECASE,
 )
+_LOCATED = re.compile(
+    r"azureml://locations/(?P<location>[^/]+)/workspaces/(?P<workspace>[^/]+)"
+    rf"/(?P<kind>{'|'.join(ASSET_KINDS)})/(?P<name>[^/]+)/versions/(?P<version>[^/]+)/?",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,17 @@ class RegistryReference:
         return f"azureml://registries/{self.registry}/{self.kind}/{self.name}/{end}"
 
 
+@dataclass(frozen=True, slots=True)
+class LocatedId:
+    """`azureml://locations/<l>/workspaces/<guid>/<kind>/<name>/versions/<v>`."""
+
+    location: str
+    workspace: str
+    kind: str
+    name: str
+    version: str
+
+
 ArmId = WorkspaceId | EndpointId | DeploymentId | AssetId
 AssetReference = AssetId | ShortReference | RegistryReference
 
@@ -166,4 +182,24 @@ def parse_asset(text: str) -> AssetReference:
         f"{shown(text)} names no asset",
         code="InvalidId",
         fix="write azureml:<name>:<version>, azureml:<name>@<label> or an ARM id",
+    )
+
+
+def parse_source(text: str) -> AssetId | LocatedId:
+    """A workspace's version, named in full. Raises UserError (InvalidId)."""
+    if located := _LOCATED.fullmatch(text):
+        return LocatedId(
+            located["location"],
+            located["workspace"],
+            located["kind"].lower(),
+            located["name"],
+            located["version"],
+        )
+    if _ID.fullmatch(text) and isinstance(found := parse_id(text), AssetId):
+        return found
+    raise UserError(
+        f"{shown(text)} names no version of a workspace's asset",
+        code="InvalidId",
+        fix="write its ARM id, or "
+        "azureml://locations/<location>/workspaces/<guid>/<kind>/<name>/versions/<version>",
     )

@@ -26,7 +26,11 @@ _AZURES = tuple(
     f"{ML}/{place}".lower()
     for place in (
         "register/action",
-        "registries/",
+        "registries/assets/delete",
+        "registries/assets/stage/write",
+        "registries/connections/",
+        "registries/checknameavailability/",
+        "registries/privateendpointconnections/",
         "workspaces/write",
         "workspaces/delete",
         "workspaces/listkeys/action",
@@ -50,7 +54,6 @@ _AZURES = tuple(
         "workspaces/marketplacesubscriptions/",
         "workspaces/metadata/",
         "workspaces/metrics/",
-        "workspaces/models/package/action",
         "workspaces/modules/",
         "workspaces/notebooks/",
         "workspaces/outboundrules/",

@@ -75,8 +75,14 @@ SECRETS_READER = Role(
     "Azure Machine Learning Workspace Connection Secrets Reader",
     (f"{_ML}/connections/listsecrets/action", f"{_ML}/metadata/secrets/read"),
 )
+REGISTRY_USER = Role(
+    "1823dd4f-9b8c-4ab6-ab4e-7397a3684615",
+    "AzureML Registry User",
+    (f"{ML}/registries/read", f"{ML}/registries/assets/*"),
+)
 BUILT_IN: Mapping[str, Role] = {
-    role.id: role for role in (OWNER, CONTRIBUTOR, READER, DATA_SCIENTIST, SECRETS_READER)
+    role.id: role
+    for role in (OWNER, CONTRIBUTOR, READER, DATA_SCIENTIST, SECRETS_READER, REGISTRY_USER)
 }
 
 
