@@ -29,6 +29,7 @@ from tests.api.door import (
 from verdazul.api.openapi.requests import request_schemas
 from verdazul.model.schema import Schema
 
+REGISTRIES = WORKSPACE.replace("workspaces/verdazul", "registries")
 GUID = "11111111-2222-3333-4444-555555555555"
 ENDPOINT = "onlineEndpoints/credit"
 BLUE = f"{ENDPOINT}/deployments/blue"
@@ -50,6 +51,10 @@ SENT_TO = {
     "RegenerateKeys": ("POST", f"{ENDPOINT}/regenerateKeys"),
     "GetLogs": ("POST", f"{BLUE}/getLogs"),
     "LockBody": ("PUT", f"{ENDPOINT}/deployments/blue/providers/Microsoft.Authorization/locks/l"),
+    "RegistryBody": ("PUT", f"{REGISTRIES}/shelf"),
+    "RegistryImport": ("POST", f"{REGISTRIES}/shelf/import"),
+    "TemporaryData": ("PUT", f"{REGISTRIES}/shelf/tempdatarefs/model/versions/1"),
+    "DataReference": ("POST", f"{REGISTRIES}/shared/datarefs/credit/versions/1"),
     "UserBody": ("POST", "/v1.0/users"),
     "UserPatch": ("PATCH", "/v1.0/users/ann"),
     "ServicePrincipalBody": ("POST", "/v1.0/servicePrincipals"),
@@ -132,6 +137,7 @@ async def furnished(door: Door) -> str:
     await door.settle()
     ann = {"userPrincipalName": "ann", "passwordProfile": {"password": "correct horse battery"}}
     await door.client.post("/v1.0/users", json=ann)
+    await door.client.put(f"{REGISTRIES}/shelf", json={})
     made = await door.client.post("/v1.0/servicePrincipals", json={"displayName": "program"})
     return str(made.json()["id"])
 
@@ -221,6 +227,8 @@ NAMED_ELSEWHERE = {
     "CodeVersionBody": "BlobNotFound",  # the examples name what others made
     "ModelVersionBody": "BlobNotFound",
     "EnvironmentVersionBody": "AssetVersionExists",
+    "RegistryImport": "ResourceNotFound",
+    "DataReference": "RegistryNotFound",
     "RemovePassword": "Request_ResourceNotFound",
 }
 

@@ -18,6 +18,7 @@ from verdazul.model.roles import (
     DATA_SCIENTIST,
     OWNER,
     READER,
+    REGISTRY_USER,
     SECRETS_READER,
     Role,
 )
@@ -38,7 +39,7 @@ REQUESTS: dict[str, tuple[str, str, Any]] = {
     f"{ML}/deployments/delete": ("DELETE", "/deployments/green", None),
     f"{ML}/delete": ("DELETE", "", None),
 }
-ROLES = (OWNER, CONTRIBUTOR, READER, DATA_SCIENTIST, SECRETS_READER, None)
+ROLES = (OWNER, CONTRIBUTOR, READER, DATA_SCIENTIST, SECRETS_READER, REGISTRY_USER, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ from verdazul.api.identity import Identity
 from verdazul.api.issuer import IssuerRoutes
 from verdazul.api.locks import LOCKS, LockRoutes
 from verdazul.api.openapi.document import document
+from verdazul.api.registries import FRONT, RegistryRoutes
+from verdazul.api.registry_assets import RegistryAssetRoutes
 from verdazul.api.resources import operation_resource, workspace_resource
 from verdazul.api.roles import RoleRoutes
 from verdazul.api.subscriptions import SubscriptionRoutes
@@ -64,6 +66,7 @@ _OPERATION = (
     "/mfeOperationsStatus/{operation}"
 )
 
+_FRONT = "/mferp/managementfrontend"
 _RESULT = _OPERATION.replace("mfeOperationsStatus", "mfeOperationResults")
 
 _OUR_FAILURE = Problem(
@@ -86,6 +89,7 @@ class Api:
         self._activity = ActivityRoutes(world, links)
         self.templates = TemplateRoutes(world, links, self._inner)
         self._guard = Guard(world, links)
+        registries = RegistryRoutes(world, links, self._identity)
         below = [
             Rule("GET", "", self._workspace),
             *EndpointRoutes(world, links).rules(),
@@ -108,6 +112,8 @@ class Api:
             *DirectoryRoutes(world).rules(),
             *AccessRoutes(world, links).root_rules(),
             *RoleRoutes(world, links).root_rules(),
+            *registries.rules(),
+            *RegistryAssetRoutes(world, links).rules(),
             *(self._in_workspace(rule) for rule in below),
         ]
         self.templates.learn(self._rules)
@@ -115,6 +121,7 @@ class Api:
             Rule("GET", "healthz", self._health),
             Rule("GET", "openapi.json", self._openapi),
             *DiscoveryRoutes(links).public_rules(),
+            *registries.public_rules(),
             *self._identity.public_rules(),
             *IssuerRoutes(world).public_rules(),
             *DevicePage(world).public_rules(),
@@ -130,6 +137,7 @@ class Api:
         """ASGI."""
         if scope["type"] != "http":
             return
+        scope = _without_front(scope)
         announced = dict(scope["headers"]).get(b"content-length", b"").decode("latin-1")
         body = Body(receive, announced)
         request = Request(scope, body.receive)
@@ -267,6 +275,19 @@ class Api:
     async def _health(self, request: Request, values: Any) -> Response:
         del request, values
         return JSONResponse({"status": "ok", "version": __version__})
+
+
+def _without_front(scope: Scope) -> Scope:
+    """Clients of registries ask the same API behind a prefix of Azure's."""
+    if not scope["path"].lower().startswith(_FRONT):
+        return scope
+    raw = scope.get("raw_path") or scope["path"].encode()
+    return {
+        **scope,
+        FRONT: True,
+        "path": scope["path"][len(_FRONT) :],
+        "raw_path": raw[len(_FRONT) :],
+    }
 
 
 def _segments(request: Request) -> list[str]:

@@ -27,8 +27,10 @@ from verdazul.core.blobs import Place
 from verdazul.core.grants import Act
 from verdazul.core.records import Asset, AssetKey
 from verdazul.core.versions import View
+from verdazul.model.actions import PACKAGE_MODEL
 from verdazul.model.asset_bodies import version_from_arm
 from verdazul.model.errors import NotFound, UserError
+from verdazul.model.packages import no_packages
 from verdazul.model.show import shown
 
 Values = Mapping[str, str]
@@ -82,36 +84,14 @@ class AssetRoutes:
         ]
         if kind.uri or kind.name == "data":
             rules.append(Rule("POST", f"{one}/startPendingUpload", self.start_upload))
+        if kind.name == "models":
+            rules.append(Rule("POST", f"{one}/package", refuse_packaging, PACKAGE_MODEL))
         return rules
 
     async def start_upload(self, request: Request, values: Values) -> Response:
         """Open an upload; the answer holds the signed URL to send files below."""
         del values
-        asked = await json_body(request)
-        refuse_unknown(asked, PENDING_UPLOAD)
-        kind = asked.get("pendingUploadType")
-        if kind not in (None, "TemporaryBlobReference"):
-            raise UserError(
-                f"pendingUploadType is {shown(kind)}; it must be TemporaryBlobReference",
-                code="InvalidValue",
-            )
-        if not isinstance(asked.get("pendingUploadId"), str | None):
-            raise UserError("pendingUploadId must be a text", code="InvalidValue")
-        upload = self.world.uploads.begin()
-        uri = f"{self.links.address}/uploads/{upload}"
-        query = signed(self.world, upload, frozenset(Act), seconds=GRANT_SECONDS)
-        credential = {"credentialType": "SAS", "sasUri": f"{uri}?{query}"}
-        return JSONResponse(
-            {
-                "pendingUploadId": upload,
-                "pendingUploadType": "TemporaryBlobReference",
-                "blobReferenceForConsumption": {
-                    "blobUri": uri,
-                    "storageAccountArmId": "",
-                    "credential": credential,
-                },
-            }
-        )
+        return pending_upload(self.world, self.links, await json_body(request))
 
     def _puts(self, kind: _Kind) -> Handler:
         async def put(request: Request, values: Values) -> Response:
@@ -126,7 +106,7 @@ class AssetRoutes:
         if not kind.uri:
             return await assets.register_described(self.world, key, properties)
         uri = properties.get(kind.uri)
-        upload = self._upload_of(uri)
+        upload = upload_of(self.links, uri)
         if upload:
             tree_hash = (properties.get("properties") or {}).get("hash_sha256", "")
             return await assets.register_upload(
@@ -141,11 +121,6 @@ class AssetRoutes:
             code="InvalidValue",
             fix="upload the files first; addresses elsewhere are not fetched",
         )
-
-    def _upload_of(self, uri: object) -> str:
-        prefix = f"{self.links.address}/uploads/"
-        is_ours = isinstance(uri, str) and uri.startswith(prefix)
-        return str(uri).removeprefix(prefix).strip("/") or "none" if is_ours else ""
 
     def _place_of(self, uri: object) -> Place | None:
         if not isinstance(uri, str):
@@ -182,10 +157,10 @@ class AssetRoutes:
             if tree_hash:
                 known = await self.world.store.assets(kind.name, tree_hash=tree_hash)
             else:
-                view = _view(request)
+                view = read_view(request)
                 known = await self._versions(kind, values["name"], view)
             return self.links.page(
-                request, [self._resource(kind, a) for a in _ordered(request, known)]
+                request, [self._resource(kind, a) for a in ordered(request, known)]
             )
 
         return list_versions
@@ -200,7 +175,7 @@ class AssetRoutes:
     def _lists_containers(self, kind: _Kind) -> Handler:
         async def list_containers(request: Request, values: Values) -> Response:
             del values
-            view = _view(request)
+            view = read_view(request)
             found = await assets.list_containers(self.world, kind.name, view)
             return self.links.page(
                 request, [container_resource(self.links, kind.name, one) for one in found]
@@ -220,24 +195,9 @@ class AssetRoutes:
         """Archive or restore all versions; a container has no words of its own."""
 
         async def put(request: Request, values: Values) -> Response:
-            body = await json_body(request)
-            refuse_unknown(body, CONTAINER)
-            properties = properties_of(body)
-            for name, nothing in _OF_VERSIONS.items():
-                if properties.get(name) not in (None, nothing):
-                    raise UserError(
-                        f"properties.{name} of a container is not supported yet",
-                        code="NotSupportedYet",
-                        fix="say it of a version",
-                    )
-            archived = properties.get("isArchived")
-            if not isinstance(archived, bool | None):
-                raise UserError(
-                    f"properties.isArchived is {shown(archived)}; it must be true or false",
-                    code="InvalidValue",
-                )
+            archived = read_archived(await json_body(request))
             found = await assets.archive_container(
-                self.world, kind.name, values["name"], archived=bool(archived)
+                self.world, kind.name, values["name"], archived=archived
             )
             return JSONResponse(container_resource(self.links, kind.name, found))
 
@@ -256,7 +216,74 @@ def _key(kind: str, values: Values) -> AssetKey:
     return AssetKey(kind, name, asset_name(f"{kind} version", values["version"]))
 
 
-def _view(request: Request) -> View:
+async def refuse_packaging(request: Request, values: Values) -> Response:
+    """Say what to do instead: a deployment is made from the model, code and environment as such."""
+    del request
+    raise no_packages(values["name"], values["version"])
+
+
+def upload_of(links: Links, uri: object) -> str:
+    """The upload that an address leads to; "" for any other."""
+    prefix = f"{links.address}/uploads/"
+    is_ours = isinstance(uri, str) and uri.startswith(prefix)
+    return str(uri).removeprefix(prefix).partition("?")[0].strip("/") or "none" if is_ours else ""
+
+
+def pending_upload(world: World, links: Links, asked: Mapping[str, Any]) -> Response:
+    """Open an upload, as Azure's startPendingUpload is asked to."""
+    refuse_unknown(asked, PENDING_UPLOAD)
+    kind = asked.get("pendingUploadType")
+    if kind not in (None, "TemporaryBlobReference"):
+        raise UserError(
+            f"pendingUploadType is {shown(kind)}; it must be TemporaryBlobReference",
+            code="InvalidValue",
+        )
+    if not isinstance(asked.get("pendingUploadId"), str | None):
+        raise UserError("pendingUploadId must be a text", code="InvalidValue")
+    return upload_resource(world, links)
+
+
+def upload_resource(world: World, links: Links) -> Response:
+    """A new upload, with the signed address to send files below."""
+    upload = world.uploads.begin()
+    uri = f"{links.address}/uploads/{upload}"
+    query = signed(world, upload, frozenset(Act), seconds=GRANT_SECONDS)
+    credential = {"credentialType": "SAS", "sasUri": f"{uri}?{query}"}
+    return JSONResponse(
+        {
+            "pendingUploadId": upload,
+            "pendingUploadType": "TemporaryBlobReference",
+            "blobReferenceForConsumption": {
+                "blobUri": uri,
+                "storageAccountArmId": "",
+                "credential": credential,
+            },
+        }
+    )
+
+
+def read_archived(body: Mapping[str, Any]) -> bool:
+    """What the body of a container says: archive or restore; it has no words of its own."""
+    refuse_unknown(body, CONTAINER)
+    properties = properties_of(body)
+    for name, nothing in _OF_VERSIONS.items():
+        if properties.get(name) not in (None, nothing):
+            raise UserError(
+                f"properties.{name} of a container is not supported yet",
+                code="NotSupportedYet",
+                fix="say it of a version",
+            )
+    archived = properties.get("isArchived")
+    if not isinstance(archived, bool | None):
+        raise UserError(
+            f"properties.isArchived is {shown(archived)}; it must be true or false",
+            code="InvalidValue",
+        )
+    return bool(archived)
+
+
+def read_view(request: Request) -> View:
+    """Which of them a list is to show."""
     for name in _NOT_YET:
         if request.query_params.get(name):
             raise UserError(
@@ -265,8 +292,9 @@ def _view(request: Request) -> View:
                 fix="ask for the whole list",
             )
     text = request.query_params.get("listViewType") or View.ACTIVE.value
+    word = text.removeprefix("ListViewType.").replace("_", "")  # how some clients spell it
     for view in View:
-        if view.value.lower() == text.lower():
+        if view.value.lower() == word.lower():
             return view
     raise UserError(
         f"listViewType is {shown(text)}; it must be one of {', '.join(View)}",
@@ -274,7 +302,7 @@ def _view(request: Request) -> View:
     )
 
 
-def _ordered(request: Request, known: Sequence[Asset]) -> Sequence[Asset]:
+def ordered(request: Request, known: Sequence[Asset]) -> Sequence[Asset]:
     """Newest first unless `$orderBy` says otherwise."""
     text = request.query_params.get("$orderBy") or "createdtime desc"
     oldest_first = _ORDERS.get(" ".join(text.lower().split()))

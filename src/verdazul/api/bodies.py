@@ -14,6 +14,7 @@ from verdazul.core.access import PrincipalType
 from verdazul.model.errors import UserError
 from verdazul.model.nearest import nearest
 from verdazul.model.schema import SERVERS_OWN, Schema, nullable
+from verdazul.model.show import shown
 
 TAIL_DEFAULT = 5000
 TAIL_LIMIT = 100_000
@@ -164,6 +165,30 @@ GET_BY_IDS = {
     "required": ["ids"],
 }
 REMOVE_PASSWORD = {**_object(keyId={"type": "string", "minLength": 1}), "required": ["keyId"]}
+IMPORT = _resource(
+    _object(
+        referenceType=nullable({"type": "string", "enum": ["Id"]}),
+        destinationName=nullable(TEXT),
+        destinationVersion=nullable(TEXT),
+        sourceAssetId=TEXT,
+    ),
+    "sourceAssetId",
+)
+TEMPORARY_DATA = _optional(
+    assetId=TEXT,
+    temporaryDataReferenceId=TEXT,
+    temporaryDataReferenceType={"type": "string", "enum": ["TemporaryBlobReference"]},
+)
+DATA_REFERENCE = {**_object(assetId=TEXT, blobUri=nullable(TEXT)), "required": ["assetId"]}
+
+
+def refuse_no_texts(body: Mapping[str, Any], schema: Schema) -> None:
+    """Raise UserError (InvalidValue) where a text, or one of a few words, is something else."""
+    for name, inner in schema["properties"].items():
+        value, words = body.get(name), inner.get("enum")
+        if value is not None and (not isinstance(value, str) or (words and value not in words)):
+            must = f"must be {words[0]}" if words else "must be a text"
+            raise UserError(f"{name} is {shown(value)}; it {must}", code="InvalidValue")
 
 
 def refuse_unknown(body: Mapping[str, Any], schema: Schema, *at: str) -> None:

@@ -19,10 +19,11 @@ from starlette.responses import JSONResponse, Response
 
 from verdazul.api.arm import Links, Rule, problem_answer
 from verdazul.control import permissions
-from verdazul.control.callers import caller_of
+from verdazul.control.callers import caller_of, data_caller_of
 from verdazul.control.world import World
 from verdazul.core.callers import OWNER, Caller
 from verdazul.core.claims import EXPIRED, OTHER_AUDIENCE
+from verdazul.core.tenant import MANAGEMENT_AUDIENCES
 from verdazul.core.trust import DATA_AUDIENCE, owner_claims
 from verdazul.model.actions import USE_DATASTORE
 from verdazul.model.errors import Problem, UserError, VerdazulError
@@ -57,6 +58,14 @@ class Identity:
     async def caller(self, request: Request) -> Caller | Response:
         """Who calls, or what to answer."""
         found = await self._caller(_bearer(request), self.links.address)
+        return _refused(found) if isinstance(found, Problem) else found
+
+    async def finder(self, request: Request) -> Caller | Response:
+        """Who asks where something is, also by a token for endpoints, as clients do."""
+        credential = _bearer(request)
+        found = await self._caller(credential, self.links.address)
+        if isinstance(found, Problem) and credential.count(".") == _DOTS_OF_A_JWT:
+            found = await data_caller_of(self.world, credential)
         return _refused(found) if isinstance(found, Problem) else found
 
     async def opens_storage(self, request: Request) -> bool:
@@ -122,6 +131,8 @@ class Identity:
 
     def _audience(self, resource: str) -> str:
         """As sealed tokens name it; "" for what none of them is made for."""
+        if resource.rstrip("/").lower() in MANAGEMENT_AUDIENCES:
+            return self.links.address
         known = (self.links.address, STORAGE)
         return next((one for one in known if one.lower() == resource.rstrip("/").lower()), "")
 

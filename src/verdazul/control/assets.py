@@ -46,8 +46,8 @@ async def register_upload(
     known = await world.store.asset(key)
     if known and (known.upload == upload or (tree_hash and known.tree_hash == tree_hash)):
         return Registered(known, is_new=False)
-    digest = await _adopted(world, key, upload)
-    _check_arrived(key, properties, digest, tree_hash)
+    digest = await adopt_upload(world, key.kind, upload)
+    check_arrived(key, properties, digest, tree_hash)
     uri = await _shown_at(world, key, digest)
     stored = {**properties, _URI[key.kind]: uri}
     asset = _asset_of(world, key, stored, digest=digest, tree_hash=tree_hash, upload=upload)
@@ -169,7 +169,7 @@ async def _register(world: World, asset: Asset, known: Asset | None) -> Register
     return Registered(said, is_new=False)
 
 
-async def _adopted(world: World, key: AssetKey, upload: str) -> str:
+async def adopt_upload(world: World, kind: str, upload: str) -> str:
     """A model keeps the name of its folder, as scripts expect it; code lies at the top."""
     upload, _, folder = upload.partition("/")
     root = world.uploads.folder(upload)
@@ -177,7 +177,7 @@ async def _adopted(world: World, key: AssetKey, upload: str) -> str:
         return await world.artifacts.adopt(root)
     place = Place(upload, folder)
     return await world.artifacts.adopt(
-        await world.blobs.gather(place, under_its_name=key.kind == "models")
+        await world.blobs.gather(place, under_its_name=kind != "codes")
     )
 
 
@@ -194,7 +194,7 @@ async def _shown_at(world: World, key: AssetKey, digest: str) -> str:
     return f"azureml://datastores/{DATASTORE}/paths/{path}{inner}"
 
 
-def _check_arrived(
+def check_arrived(
     key: AssetKey, properties: Mapping[str, Any], digest: str, tree_hash: str
 ) -> None:
     """What is kept under a hash must have it: later deployments skip the upload because of it."""

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 from verdazul.control.directory import find_identity
 from verdazul.control.world import World
-from verdazul.core.callers import Caller
+from verdazul.core.callers import OWNER, Caller
 from verdazul.core.claims import Claims, TokenUnknown, holder_of, invalid, trouble_with
 from verdazul.core.identities import is_still_good
 from verdazul.core.tenant import control_audiences, issuer_of
-from verdazul.core.trust import Signer
+from verdazul.core.trust import DATA_AUDIENCE, OWN_IDENTITIES, Signer
 from verdazul.model.errors import Problem
 
 _OWN_SKEW_SECONDS = 1
@@ -34,6 +34,25 @@ async def caller_of(world: World, token: str, audiences: tuple[str, ...] = ()) -
     if signer.issuer == issuer_of(world.address):
         return await _own(world, claims)
     return await _foreign(world, claims, signer)
+
+
+async def data_caller_of(world: World, token: str) -> Caller | Problem:
+    """Who holds a token with which endpoints are called, or why it is none."""
+    audiences = (DATA_AUDIENCE,)
+    home = Signer(OWN_IDENTITIES, world.signer.public_keys(), audiences, _OWN_SKEW_SECONDS)
+    ours = [home, own_signer(world, audiences)]
+    names = {one.issuer for one in ours}
+    others = [one for one in world.issuers.signers() if one.issuer not in names]
+    try:
+        signer, claims = world.tokens.verified(token, [*ours, *others])
+    except TokenUnknown as error:
+        return invalid(error.why)
+    trouble = trouble_with(claims, signer, world.clock.now())
+    if trouble:
+        return trouble
+    if signer is home:
+        return OWNER
+    return await (_own(world, claims) if signer is ours[1] else _foreign(world, claims, signer))
 
 
 def own_signer(world: World, audiences: tuple[str, ...]) -> Signer:

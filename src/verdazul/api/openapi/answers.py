@@ -9,6 +9,7 @@ from typing import Any
 
 from verdazul.api.bodies import TEXT, TEXTS, TRUTH
 from verdazul.api.openapi.activity import ACTIVITY_EVENT
+from verdazul.api.openapi.registries import REGISTRY_ANSWERS, REGISTRY_RESOURCES
 from verdazul.api.openapi.templates import TEMPLATE_ANSWERS, TEMPLATE_RESOURCES
 from verdazul.control.locks import Level
 from verdazul.core.access import PrincipalType
@@ -292,6 +293,7 @@ def answer_schemas() -> dict[str, Schema]:
         "RoleDefinition": _resource(_definitions(), dated=False),
         "ActivityEvent": ACTIVITY_EVENT,
         **TEMPLATE_RESOURCES,
+        **REGISTRY_RESOURCES,
         "Sku": _SKU,
         "Usage": _object({**_LIMIT, "currentValue": _COUNT, "amlWorkspaceLocation": TEXT}),
         "Quota": _object(_LIMIT),
@@ -340,6 +342,7 @@ def answer_schemas() -> dict[str, Schema]:
             }
         ),
         **TEMPLATE_ANSWERS,
+        **REGISTRY_ANSWERS,
         "Health": _object({"status": TEXT, "version": TEXT}),
         "Status": _STATUS,
         "Description": {"type": "object"},

@@ -19,6 +19,7 @@ from verdazul.api.openapi.operation import (
     puts,
     shows,
 )
+from verdazul.api.openapi.registries import PACKAGE, REGISTRIES
 from verdazul.api.openapi.roles import role_assignments, role_definitions, shown_role_definitions
 from verdazul.api.openapi.storage import STORAGE
 from verdazul.api.openapi.subscriptions import SUBSCRIPTIONS
@@ -214,6 +215,8 @@ def _assets(kind: str) -> dict[str, Operation]:
             shows("PendingUpload", says="Where to send the files."),
             body="PendingUploadBody",
         )
+    if kind == "models":
+        found[f"POST {version}/package"] = Operation("ModelVersions_Package", tag, PACKAGE, {})
     return found
 
 
@@ -350,6 +353,7 @@ OPERATIONS: dict[str, Operation] = {
     **IDENTITIES,
     **ACTIVITY,
     **TEMPLATES,
+    **REGISTRIES,
     **_WORKSPACE,
     **_ENDPOINTS,
     **_DEPLOYMENTS,

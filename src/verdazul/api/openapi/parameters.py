@@ -22,6 +22,7 @@ PATH: dict[str, tuple[str, Schema]] = {
     "subscription": ("The home's subscription id.", _TEXT),
     "group": ("The home's resource group.", _TEXT),
     "workspace": ("The home's workspace.", _TEXT),
+    "registry": ("A registry's name.", _ASSET),
     "location": ("The home's location.", _TEXT),
     "endpoint": ("An endpoint's name; case does not count.", _NAME),
     "deployment": ("A deployment's name; case does not count.", _NAME),

@@ -16,6 +16,7 @@ from verdazul.model.arm import DEPLOYMENT, ENDPOINT
 from verdazul.model.asset_bodies import VERSIONS
 from verdazul.model.deployment import DeploymentSpec
 from verdazul.model.endpoint import EndpointSpec
+from verdazul.model.registry import REGISTRY, RegistryBody
 from verdazul.model.schema import Schema, nullable, request_schema
 
 _TAGS = {"project": "credit"}
@@ -66,6 +67,18 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
             "credentials": {"key": "the-key"},
         }
     },
+    "RegistryBody": {"location": "local", "tags": _TAGS, "properties": {"regionDetails": []}},
+    "RegistryImport": {
+        "properties": {
+            "referenceType": "Id",
+            "destinationName": "credit",
+            "destinationVersion": "1",
+            "sourceAssetId": "azureml://locations/local/workspaces/"
+            "00000000-0000-0000-0000-000000000000/models/credit/versions/1",
+        }
+    },
+    "TemporaryData": {"temporaryDataReferenceType": "TemporaryBlobReference"},
+    "DataReference": {"assetId": "azureml://registries/shared/models/credit/versions/1"},
     "UserBody": {
         "userPrincipalName": "alice@example.com",
         "displayName": "Alice",
@@ -143,6 +156,10 @@ def request_schemas() -> dict[str, Schema]:
         "AddPassword": bodies.ADD_PASSWORD,
         "RemovePassword": bodies.REMOVE_PASSWORD,
         "GetByIds": bodies.GET_BY_IDS,
+        "RegistryBody": request_schema(RegistryBody, REGISTRY),
+        "RegistryImport": bodies.IMPORT,
+        "TemporaryData": bodies.TEMPORARY_DATA,
+        "DataReference": bodies.DATA_REFERENCE,
         "TemplateDeploymentBody": bodies.TEMPLATE_DEPLOYMENT,
     }
     return {name: {**schema, "examples": [_EXAMPLES[name]]} for name, schema in found.items()}
