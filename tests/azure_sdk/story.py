@@ -182,6 +182,32 @@ def connections(ml: MLClient) -> None:
     refused("connections.get none", ResourceNotFoundError, ml.connections.get, name)
 
 
+def registry(ml: MLClient) -> None:
+    """A shelf that others read: shared to, written to and read by name."""
+    shelf, name, path = "shelf", f"model-{NAME}", str(FOLDER / "model")
+    to = {"share_with_name": f"best-{NAME}", "share_with_version": "5", "registry_name": shelf}
+    told = call("models.share", ml.models.share, name, "1", **to)
+    same((told.name, told.version), (f"best-{NAME}", "5"))
+    again = refused("models.share again", Exception, ml.models.share, name, "1", **to)
+    assert "already exists" in again, again
+    there = MLClient(DefaultAzureCredential(), registry_name=shelf)
+    same(call("registry models.get", there.models.get, told.name, label="latest").version, "5")
+    made = Model(name=f"made-{NAME}", version="1", path=path, tags={"x": "y"})
+    same(call("registry models.create", there.models.create_or_update, made).tags, {"x": "y"})
+    assert made.name in names(call("registry models.list", lambda: list(there.models.list())))
+    call("registry models.archive", there.models.archive, made.name, version="1")
+    assert made.name not in names(call("registry models.list", lambda: list(there.models.list())))
+    folder = FOLDER / "from-registry"
+    call("registry download", there.models.download, told.name, "5", download_path=folder)
+    found = {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    same(found, {p.name: p.read_bytes() for p in (FOLDER / "model").iterdir()})
+    data = Data(name=f"rows-{NAME}", version="1", path=path, type=AssetTypes.URI_FOLDER)
+    call("registry data.create", there.data.create_or_update, data)
+    env = Environment(name=f"env-{NAME}", version="1", image=IMAGE)
+    call("registry environments.create", there.environments.create_or_update, env)
+    same(call("registry environments.get", there.environments.get, env.name, "1").image, IMAGE)
+
+
 def capacity(ml: MLClient) -> None:
     used = call("compute.list_usage", lambda: list(ml.compute.list_usage(location="local")))
     assert "onlineEndpoints" in str([vars(each) for each in used])
@@ -375,6 +401,7 @@ def main() -> None:
         data,
         connections,
         capacity,
+        registry,
         endpoint,
         deployments,
         change,

@@ -47,6 +47,7 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futu
     """What each version's program printed, once it has ended."""
     folder = tmp_path_factory.mktemp("v")
     with running(folder) as system, ThreadPoolExecutor(len(AGES)) as pool:
+        system.run("registry", "create", "-n", "shelf")
         told = {age: variables(system) for age in AGES} | {"middle": data_scientist(system)}
         yield {age: pool.submit(_told, told[age], folder / age, age) for age in AGES}
 
@@ -78,9 +79,12 @@ def _told(told: dict[str, str], folder: Path, age: str) -> str:
 
 
 def variables(system: System) -> dict[str, str]:
-    """All that the SDK is told: four variables, as `verdazul env` prints them."""
+    """All that the SDK is told: five variables, as `verdazul env` prints them."""
     told = system.run("env", "-o", "json").data
-    names = ("ARM_CLOUD_METADATA_URL", "REQUESTS_CA_BUNDLE", "IDENTITY_ENDPOINT", "IDENTITY_HEADER")
+    names = (
+        *("ARM_CLOUD_METADATA_URL", "REGISTRY_DISCOVERY_ENDPOINT_URL", "REQUESTS_CA_BUNDLE"),
+        *("IDENTITY_ENDPOINT", "IDENTITY_HEADER"),
+    )
     return {"PATH": os.environ["PATH"], **{name: told[name] for name in names}}
 
 
@@ -90,8 +94,9 @@ def data_scientist(system: System) -> dict[str, str]:
     scope = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/local"
     making = ("ad", "sp", "create-for-rbac", "-n", "ds", "--role", ROLE, "--scopes", scope)
     made = system.run(*making).data
-    reader = ("role", "assignment", "create", "--role", "Reader")
-    system.run(*reader, "--assignee", made["appId"])
+    for role in ("Reader", "AzureML Registry User"):
+        given = ("role", "assignment", "create", "--role", role)
+        system.run(*given, "--assignee", made["appId"])
     return {
         **{name: told[name] for name in told if not name.startswith("IDENTITY_")},
         "AZURE_AUTHORITY_HOST": system.run("env", "-o", "json").data["AZURE_AUTHORITY_HOST"],

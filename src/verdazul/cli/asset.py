@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from verdazul.cli import grammar, render
 from verdazul.cli.grammar import Arguments
-from verdazul.cli.session import Session
+from verdazul.cli.session import Session, Work
 from verdazul.model.errors import NotFound, UserError
 
 if TYPE_CHECKING:
-    from verdazul.client.workspace import Resource, Workspace
+    from verdazul.client.workspace import Assets, Resource
 
-REGISTRY = "there are no registries here; the workspace holds all assets"
 _COLUMNS: tuple[render.Column, ...] = (
     ("Name", lambda asset: asset["name"]),
     ("Version", lambda asset: asset.get("version") or asset.get("latest_version")),
@@ -48,16 +47,33 @@ class Kind:
         summary: str,
         examples: Sequence[str],
     ) -> Any:
-        """Declare one command; its examples are what follows `verdazul <noun> <verb>`."""
-        parser = grammar.add_resource_command(
+        """Declare one command, of the workspace or a registry.
+
+        Its examples are what follows `verdazul <noun> <verb>`.
+        """
+        parser = self.add_of_workspace(commands, verb, run, summary=summary, examples=examples)
+        parser.add_argument(
+            "--registry-name", metavar="NAME", help="of this registry, not of the workspace"
+        )
+        return parser
+
+    def add_of_workspace(
+        self,
+        commands: grammar.Subparsers[Any],
+        verb: str,
+        run: Any,
+        *,
+        summary: str,
+        examples: Sequence[str],
+    ) -> Any:
+        """Declare one command that is about the workspace's own."""
+        return grammar.add_resource_command(
             commands,
             verb,
             run,
             summary=summary,
             examples=[f"verdazul {self.noun} {verb} {example}".rstrip() for example in examples],
         )
-        grammar.not_yet(parser, "--registry-name", why=REGISTRY, takes=1)
-        return parser
 
 
 def declare(commands: grammar.Subparsers[Any], kind: Kind) -> None:
@@ -88,6 +104,32 @@ def declare(commands: grammar.Subparsers[Any], kind: Kind) -> None:
         )
         name_flags(parser)
         label_flag(parser)
+
+
+def declare_share(commands: grammar.Subparsers[Any], kind: Kind) -> None:
+    """Declare share."""
+    sharing = kind.add_of_workspace(
+        commands,
+        "share",
+        lambda session, arguments: _share(session, arguments, kind),
+        summary=f"Copy a version of {kind.noun} from the workspace to a registry, where other "
+        "workspaces find it. A version that is there never changes.",
+        examples=[
+            f"-n {kind.example} -v 1 --registry-name shared",
+            f"-n {kind.example} -v 1 --registry-name shared --share-with-name best",
+        ],
+    )
+    sharing.add_argument("-n", "--name", required=True, metavar="NAME", help="(required)")
+    sharing.add_argument("-v", "--version", required=True, metavar="VERSION", help="(required)")
+    sharing.add_argument(
+        "--registry-name", required=True, metavar="NAME", help="where to (required)"
+    )
+    sharing.add_argument(
+        "--share-with-name", metavar="NAME", help="its name there (default: the same)"
+    )
+    sharing.add_argument(
+        "--share-with-version", metavar="VERSION", help="its version there (default: the same)"
+    )
 
 
 def name_flags(parser: Any, *, required: bool = True) -> None:
@@ -134,7 +176,14 @@ def given(arguments: Arguments, *names: str) -> dict[str, object]:
     return found
 
 
-def named_version(workspace: Workspace, kind: Kind, arguments: Arguments) -> Resource:
+def place_of(work: Work, arguments: Arguments) -> Assets:
+    """Where it is looked for: in a registry where one is named."""
+    if arguments.registry_name is None:
+        return work.workspace
+    return work.workspace.registry(arguments.registry_name)
+
+
+def named_version(place: Assets, kind: Kind, arguments: Arguments) -> Resource:
     """Find the version that flags name. Raises NotFound when a label leads nowhere."""
     if bool(arguments.version) == bool(arguments.label):
         raise UserError(
@@ -143,8 +192,8 @@ def named_version(workspace: Workspace, kind: Kind, arguments: Arguments) -> Res
             code="InvalidArguments",
             fix="pass --version VERSION, or --label latest",
         )
-    version = arguments.version or _labelled(workspace, kind, arguments)
-    return workspace.asset(kind.collection, arguments.name, version)
+    version = arguments.version or _labelled(place, kind, arguments)
+    return place.asset(kind.collection, arguments.name, version)
 
 
 def show_one(session: Session, body: dict[str, Any]) -> None:
@@ -182,7 +231,7 @@ def _declare_readers(commands: grammar.Subparsers[Any], kind: Kind) -> None:
 
 def _show(session: Session, arguments: Arguments, kind: Kind) -> None:
     with session.work() as work:
-        body = named_version(work.workspace, kind, arguments).get().body
+        body = named_version(place_of(work, arguments), kind, arguments).get().body
     show_one(session, body)
 
 
@@ -191,18 +240,18 @@ def _list(session: Session, arguments: Arguments, kind: Kind) -> None:
 
     view = next((v for k, v in _ARCHIVED.items() if getattr(arguments, k)), "ActiveOnly")
     with session.work() as work:
-        bodies = list(islice(_bodies(work.workspace, kind, arguments, view), arguments.max_results))
+        bodies = list(
+            islice(_bodies(place_of(work, arguments), kind, arguments, view), arguments.max_results)
+        )
     found = [asset_entity(body) for body in bodies]
     render.show(found, session.how, columns=_COLUMNS)
 
 
-def _bodies(
-    workspace: Workspace, kind: Kind, arguments: Arguments, view: str
-) -> Iterator[dict[str, Any]]:
+def _bodies(place: Assets, kind: Kind, arguments: Arguments, view: str) -> Iterator[dict[str, Any]]:
     if arguments.name:
-        versions = workspace.asset_versions(kind.collection, arguments.name)
+        versions = place.asset_versions(kind.collection, arguments.name)
         return versions.list(listViewType=view)
-    return workspace.asset_kind(kind.collection).list(listViewType=view)
+    return place.asset_kind(kind.collection).list(listViewType=view)
 
 
 def _update(session: Session, arguments: Arguments, kind: Kind) -> None:
@@ -215,7 +264,7 @@ def _update(session: Session, arguments: Arguments, kind: Kind) -> None:
         force_string=arguments.force_string,
     )
     with session.work() as work:
-        resource = named_version(work.workspace, kind, arguments)
+        resource = named_version(place_of(work, arguments), kind, arguments)
         properties = resource.get().body["properties"]
         said = {key: properties[key] for key in _SAID if properties.get(key) is not None}
         changed = overrides.apply(dict(said)).tree
@@ -235,24 +284,36 @@ def _refuse_content(changed: dict[str, object]) -> None:
             )
 
 
+def _share(session: Session, arguments: Arguments, kind: Kind) -> None:
+    with session.work() as work:
+        source = work.workspace.asset(kind.collection, arguments.name, arguments.version)
+        shared = work.workspace.registry(arguments.registry_name).share(
+            source.path,
+            arguments.share_with_name or arguments.name,
+            arguments.share_with_version or arguments.version,
+        )
+        body = shared.get().body
+    show_one(session, body)
+
+
 def _archive(session: Session, arguments: Arguments, kind: Kind, *, archived: bool) -> None:
     with session.work() as work:
         if arguments.version or arguments.label:
-            resource = named_version(work.workspace, kind, arguments)
+            resource = named_version(place_of(work, arguments), kind, arguments)
             body = resource.get().body
             resource.put({"properties": {**body["properties"], "isArchived": archived}})
         else:
-            container = work.workspace.asset_container(kind.collection, arguments.name)
+            container = place_of(work, arguments).asset_container(kind.collection, arguments.name)
             container.put({"properties": {"isArchived": archived}})
     session.note(f"{arguments.name} is {'archived' if archived else 'restored'}")
 
 
-def _labelled(workspace: Workspace, kind: Kind, arguments: Arguments) -> str:
+def _labelled(place: Assets, kind: Kind, arguments: Arguments) -> str:
     if arguments.label.lower() != "latest":
         raise UserError(
             f"--label is {arguments.label!r}; there is one label: latest", code="InvalidArguments"
         )
-    versions = workspace.asset_versions(kind.collection, arguments.name)
+    versions = place.asset_versions(kind.collection, arguments.name)
     query = {"listViewType": "ActiveOnly", "$orderBy": "createdtime desc", "$top": "1"}
     newest = next(iter(versions.list(**query)), None)
     if newest is None:

@@ -29,6 +29,7 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
         "-t", "--type", metavar="TYPE", help="uri_folder (default), uri_file, mltable"
     )
     asset.declare(commands, _KIND)
+    asset.declare_share(commands, _KIND)
 
 
 def create(session: Session, arguments: Arguments) -> None:
@@ -41,5 +42,5 @@ def create(session: Session, arguments: Arguments) -> None:
     data = load_data(file, asset.given(arguments, "path", "type"), sets=arguments.sets)
     with session.work() as work:
         telling = Telling(work.progress.happened, work.progress.moving)
-        body = create_data(work.workspace, data, telling=telling)
+        body = create_data(asset.place_of(work, arguments), data, telling=telling)
     asset.show_one(session, body)

@@ -94,6 +94,7 @@ def variables(session: Session) -> dict[str, str]:
         "CURL_CA_BUNDLE": bundle,
         "SSL_CERT_FILE": bundle,
         "ARM_CLOUD_METADATA_URL": url + _METADATA,
+        "REGISTRY_DISCOVERY_ENDPOINT_URL": f"{url}/",
         "IDENTITY_ENDPOINT": f"{url}/msi/token",
         "IDENTITY_HEADER": home.token(),
         **authority,  # azure-identity refuses one without TLS, and all else with it

@@ -35,6 +35,7 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
     grammar.not_yet(making, "-b", "--build-context", why=_NO_IMAGES, takes=1)
     grammar.not_yet(making, "-d", "--dockerfile-path", why=_NO_IMAGES, takes=1)
     asset.declare(commands, _KIND)
+    asset.declare_share(commands, _KIND)
 
 
 def create(session: Session, arguments: Arguments) -> None:
@@ -48,5 +49,5 @@ def create(session: Session, arguments: Arguments) -> None:
         flags["conda_file"] = str(Path(arguments.conda_file).absolute())
     environment = load_environment(file, flags, sets=arguments.sets)
     with session.work() as work:
-        body = create_environment(work.workspace, environment)
+        body = create_environment(asset.place_of(work, arguments), environment)
     asset.show_one(session, body)

@@ -32,6 +32,7 @@ from verdazul.cli import (
     monitor,
     online_deployment,
     online_endpoint,
+    registry,
     render,
     role,
     system,
@@ -121,7 +122,7 @@ def register_ml(nouns: grammar.Subparsers[Any]) -> None:
     for noun in (
         *(online_endpoint, online_deployment),
         *(model, environment, data, datastore, connection),
-        *(compute, workspace),
+        *(compute, workspace, registry),
     ):
         noun.register(nouns)
 

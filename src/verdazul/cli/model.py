@@ -30,6 +30,7 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
     )
     making.add_argument("-s", "--stage", metavar="STAGE", help="such as Production")
     asset.declare(commands, _KIND)
+    asset.declare_share(commands, _KIND)
     getting = _KIND.add(
         commands,
         "download",
@@ -40,6 +41,26 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
     asset.name_flags(getting)
     asset.label_flag(getting)
     getting.add_argument("-p", "--download-path", default=".", metavar="DIR", help="(default: .)")
+    packing = _KIND.add(
+        commands,
+        "package",
+        package,
+        summary="Refuse: Azure builds an image of model, code and environment. None are built "
+        "here, and a deployment needs none: name the model in it.",
+        examples=["-n credit-model -v 1 -f package.yml"],
+    )
+    packing.add_argument("-n", "--name", required=True, metavar="NAME", help="(required)")
+    packing.add_argument("-v", "--version", required=True, metavar="VERSION", help="(required)")
+    packing.add_argument("-f", "--file", metavar="YAML", help="as in az")
+    grammar.add_set(packing)
+
+
+def package(session: Session, arguments: Arguments) -> None:
+    """Refuse, and say what to do instead."""
+    from verdazul.model.packages import no_packages
+
+    del session
+    raise no_packages(arguments.name, arguments.version)
 
 
 def create(session: Session, arguments: Arguments) -> None:
@@ -53,20 +74,21 @@ def create(session: Session, arguments: Arguments) -> None:
     model = load_model(file, flags, sets=arguments.sets)
     with session.work() as work:
         telling = Telling(work.progress.happened, work.progress.moving)
-        body = create_model(work.workspace, model, telling=telling)
+        body = create_model(asset.place_of(work, arguments), model, telling=telling)
     asset.show_one(session, body)
 
 
 def download(session: Session, arguments: Arguments) -> None:
     """Save files."""
     from verdazul.client.assets import Telling
-    from verdazul.client.datastore import download as fetch
+    from verdazul.client.datastore import download_model
 
     folder = Path(arguments.download_path).expanduser() / arguments.name
     with session.work() as work:
-        body = asset.named_version(work.workspace, _KIND, arguments).get().body
+        place = asset.place_of(work, arguments)
+        body = asset.named_version(place, _KIND, arguments).get().body
         telling = Telling(work.progress.happened, work.progress.moving)
-        count = fetch(work.workspace, body["properties"]["modelUri"], folder, telling=telling)
+        count = download_model(place, body, folder, telling=telling)
     session.note(f"{count} file{'s' * (count != 1)} saved in {folder}")
     if session.how.output:
         render.show({"path": str(folder), "files": count}, session.how)

@@ -8,6 +8,7 @@ from verdazul.cli import grammar, render
 from verdazul.cli.grammar import Arguments
 from verdazul.cli.online_endpoint import finish_delete, required_name
 from verdazul.cli.session import Session, Work
+from verdazul.model import packages
 from verdazul.model.errors import NotFound, UserError, VerdazulError
 
 if TYPE_CHECKING:
@@ -234,9 +235,7 @@ def _declare_create(commands: grammar.Subparsers[Any]) -> None:
         action="store_true",
         help="once it is ready, all requests go to it (not with --no-wait)",
     )
-    grammar.not_yet(
-        parser, "--package-model", "--with-package", why="models are not packaged into images"
-    )
+    grammar.not_yet(parser, "--package-model", "--with-package", why=packages.WHY)
 
 
 def _declare_update(commands: grammar.Subparsers[Any]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from verdazul.client.connection import Connection
 from verdazul.client.tree import upload_files
 from verdazul.client.uploads import Files, Place, looks, refuse_changed, unreadable, upload
-from verdazul.client.workspace import Resource, Workspace
+from verdazul.client.workspace import Assets, Resource, Workspace
 from verdazul.model.asset_bodies import (
     HASH_VERSION,
     code_to_arm,
@@ -77,7 +77,7 @@ def register_code(workspace: Workspace, parcel: Parcel, *, telling: Telling) -> 
     return _registered(workspace, parcel, body, telling)
 
 
-def register_model(workspace: Workspace, model: InlineModel, *, telling: Telling) -> str:
+def register_model(workspace: Assets, model: InlineModel, *, telling: Telling) -> str:
     """Return the id of this model on the server; upload it when it is not there."""
     parcel = replace(
         pack_model(Path(model.path), name=model.name or "", version=model.version or ""),
@@ -91,6 +91,13 @@ def register_model(workspace: Workspace, model: InlineModel, *, telling: Telling
         return arm
 
     return _registered(workspace, parcel, body, telling)
+
+
+def upload_parcel(asset: Resource, parcel: Parcel, *, telling: Telling) -> str:
+    """Send files for a version that is going to be registered; returns where they are."""
+    place = _place(asset)
+    send_parcel(asset.connection, place, parcel, telling=telling)
+    return place.uri
 
 
 def register_environment(workspace: Workspace, environment: InlineEnvironment) -> str:
@@ -128,7 +135,7 @@ def _files(path: Path) -> Files:
 
 
 def _registered(
-    workspace: Workspace, parcel: Parcel, body: Callable[[str], dict[str, Any]], telling: Telling
+    workspace: Assets, parcel: Parcel, body: Callable[[str], dict[str, Any]], telling: Telling
 ) -> str:
     suffix = "-unpacked" if parcel.is_unpacked else ""  # not the same as the archive itself
     name = parcel.name or parcel.digest[:_NAME_LENGTH] + suffix
@@ -137,9 +144,7 @@ def _registered(
         telling.happened(f"{parcel.what}: the server has it already")
         return known
     asset = workspace.asset(parcel.kind, name, _free_version(workspace, parcel, name))
-    place = _place(asset)
-    send_parcel(workspace.connection, place, parcel, telling=telling)
-    return str(asset.put(body(place.uri)).body["id"])
+    return str(asset.put(body(upload_parcel(asset, parcel, telling=telling))).body["id"])
 
 
 def _packed(kind: str, what: str, files: Files, *, name: str = "", version: str = "") -> Parcel:
@@ -161,7 +166,7 @@ def _known(versions: Resource, parcel: Parcel) -> str:
     return ""
 
 
-def _free_version(workspace: Workspace, parcel: Parcel, name: str) -> str:
+def _free_version(workspace: Assets, parcel: Parcel, name: str) -> str:
     if not parcel.name:
         return "1"
     if parcel.version:
@@ -171,7 +176,7 @@ def _free_version(workspace: Workspace, parcel: Parcel, name: str) -> str:
     return str(1 + max((int(version) for version in taken if version.isdecimal()), default=0))
 
 
-def _listed(workspace: Workspace, kind: str, name: str) -> list[dict[str, Any]]:
+def _listed(workspace: Assets, kind: str, name: str) -> list[dict[str, Any]]:
     try:
         return list(workspace.asset_versions(kind, name).list(listViewType="All"))
     except NotFound:

@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 from verdazul.client.assets import Parcel, Telling, send_parcel
 from verdazul.client.connection import Connection
 from verdazul.client.uploads import Place
-from verdazul.client.workspace import Workspace
+from verdazul.client.workspace import Assets, Registry, Workspace
 from verdazul.model.errors import Fatal, NotFound
 
 DEFAULT = "workspaceblobstore"
@@ -86,11 +86,36 @@ def download(workspace: Workspace, uri: str, folder: Path, *, telling: Telling) 
     match = _PATH.fullmatch(uri)
     if not match:
         raise NotFound(f"{uri} is not in a datastore of this workspace; it cannot be downloaded")
-    path = match["path"].strip("/")
-    store = open_store(workspace, match["store"])
+    return _save(open_store(workspace, match["store"]), match["path"].strip("/"), folder, telling)
+
+
+def download_model(
+    place: Assets, body: Mapping[str, Any], folder: Path, *, telling: Telling
+) -> int:
+    """Save the files of a version of a model into `folder`; returns how many.
+
+    Raises NotFound when nothing is there.
+    """
+    if isinstance(place, Registry):
+        return _download_shared(place, body, folder, telling)
+    assert isinstance(place, Workspace)  # noqa: S101 - there is no third kind
+    return download(place, str(body["properties"]["modelUri"]), folder, telling=telling)
+
+
+def _download_shared(
+    registry: Registry, body: Mapping[str, Any], folder: Path, telling: Telling
+) -> int:
+    name, version = str(body["id"]).split("/")[-3], str(body["name"])
+    uri, _, signature = registry.open_files("models", name, version).partition("?")
+    _, _, path = str(body["properties"]["modelUri"]).partition("/registries/")
+    store = Store(registry.connection, registry.prefix, Place(uri, signature))
+    return _save(store, path, folder, telling)
+
+
+def _save(store: Store, path: str, folder: Path, telling: Telling) -> int:
     found = [each for each in store.paths(path) if f"{each}/".startswith(f"{path}/")]
     if not found:
-        raise NotFound(f"there is nothing at {uri}")
+        raise NotFound(f"there is nothing at {path} of {store.name}")
     above = len(path.rpartition("/")[0])
     for each in found:
         telling.moving(f"downloading {each.rpartition('/')[2]}")

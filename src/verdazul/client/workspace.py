@@ -18,6 +18,7 @@ _PATH_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 _DEFINITIONS = "providers/Microsoft.Authorization/roleDefinitions"
+_REGISTRIES = "providers/Microsoft.MachineLearningServices/registries"
 _TEMPLATE = re.compile(r"[-\w.()]{1,64}", re.ASCII)
 _ASSIGNMENTS = "providers/Microsoft.Authorization/roleAssignments"
 
@@ -75,26 +76,11 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
-class Workspace:
-    """A workspace behind a connection. `prefix` is its ARM id."""
+class Assets:
+    """Where versions of assets are: a workspace or a registry. `prefix` is its ARM id."""
 
     connection: Connection
     prefix: str
-
-    def itself(self) -> Resource:
-        return Resource(self.connection, self.prefix)
-
-    def endpoints(self) -> Resource:
-        return self._at("onlineEndpoints")
-
-    def endpoint(self, name: str) -> Resource:
-        return self._at("onlineEndpoints", name)
-
-    def deployments(self, endpoint: str) -> Resource:
-        return self._at("onlineEndpoints", endpoint, "deployments")
-
-    def deployment(self, endpoint: str, name: str) -> Resource:
-        return self._at("onlineEndpoints", endpoint, "deployments", name)
 
     def asset(self, kind: str, name: str, version: str) -> Resource:
         """Name one version of a code, model or environment (`kind`: codes, ...)."""
@@ -107,6 +93,74 @@ class Workspace:
     def asset_container(self, kind: str, name: str) -> Resource:
         """Name what all versions of it have in common."""
         return self._at(kind, name)
+
+    def asset_versions(self, kind: str, name: str) -> Resource:
+        """Name all versions of it."""
+        return self._at(kind, name, "versions")
+
+    def _at(self, *segments: str) -> Resource:
+        return Resource(self.connection, "/".join([self.prefix, *map(_safe, segments)]))
+
+
+@dataclass(frozen=True, slots=True)
+class Registry(Assets):
+    """A registry behind a connection."""
+
+    def itself(self) -> Resource:
+        return Resource(self.connection, self.prefix)
+
+    def share(self, source: str, name: str, version: str) -> Resource:
+        """Copy the version of that ARM id here; returns what it has become."""
+        kind = source.split("/")[-4]
+        told = {
+            "referenceType": "Id",
+            "destinationName": name,
+            "destinationVersion": version,
+            "sourceAssetId": source,
+        }
+        self.itself().act("import", {"properties": told})
+        return self.asset(kind, name, version)
+
+    def open_files(self, kind: str, name: str, version: str) -> str:
+        """Make a signed address below which the version's files can be read."""
+        id_ = f"azureml://registries/{self.prefix.rpartition('/')[2]}/{kind}/{name}"
+        asked = {"assetId": f"{id_}/versions/{version}"}
+        path = f"{self.prefix}/datarefs/{name}/versions"
+        answer = Resource(self.connection, path).act(version, asked).body
+        return str(answer["blobReferenceForConsumption"]["credential"]["sasUri"])
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace(Assets):
+    """A workspace behind a connection."""
+
+    def itself(self) -> Resource:
+        return Resource(self.connection, self.prefix)
+
+    def registries(self) -> Resource:
+        """Name all registries of the resource group."""
+        return Resource(self.connection, f"{self._group}/{_REGISTRIES}")
+
+    def registry(self, name: str) -> Registry:
+        """Name one of them."""
+        if not _PATH_SAFE.fullmatch(name):
+            raise UserError(
+                f"{name!r} is not a registry's name: it must be letters, digits, '-' and '_'",
+                code="InvalidRegistryName",
+            )
+        return Registry(self.connection, f"{self._group}/{_REGISTRIES}/{name}")
+
+    def endpoints(self) -> Resource:
+        return self._at("onlineEndpoints")
+
+    def endpoint(self, name: str) -> Resource:
+        return self._at("onlineEndpoints", name)
+
+    def deployments(self, endpoint: str) -> Resource:
+        return self._at("onlineEndpoints", endpoint, "deployments")
+
+    def deployment(self, endpoint: str, name: str) -> Resource:
+        return self._at("onlineEndpoints", endpoint, "deployments", name)
 
     def connections(self) -> Resource:
         return self._at("connections")
@@ -150,18 +204,17 @@ class Workspace:
 
     @property
     def _templates(self) -> str:
-        group = self.prefix.partition("/providers/")[0]
-        return f"{group}/providers/Microsoft.Resources/deployments"
+        return f"{self._group}/providers/Microsoft.Resources/deployments"
+
+    @property
+    def _group(self) -> str:
+        return self.prefix.partition("/providers/")[0]
 
     def datastores(self) -> Resource:
         return self._at("datastores")
 
     def datastore(self, name: str) -> Resource:
         return self._at("datastores", name)
-
-    def asset_versions(self, kind: str, name: str) -> Resource:
-        """Name all versions of it."""
-        return self._at(kind, name, "versions")
 
     def role_assignments(self, scope: str) -> Resource:
         """Name all roles given at a place, by its ARM id."""
@@ -177,6 +230,3 @@ class Workspace:
     def _in(self, *paths: str) -> Resource:
         segments = (segment for path in paths for segment in path.strip("/").split("/"))
         return Resource(self.connection, "/" + "/".join(map(_safe, segments)))
-
-    def _at(self, *segments: str) -> Resource:
-        return Resource(self.connection, "/".join([self.prefix, *map(_safe, segments)]))
