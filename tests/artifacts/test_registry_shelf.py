@@ -228,3 +228,73 @@ def test_a_place_where_nothing_can_be_written_is_told(tmp_path: Path) -> None:
         asyncio.run(FolderRegistries(tmp_path / "registries").put(Registry("shared")))
 
     assert getattr(refusal.value, "problem").code == "StorageFailed"  # noqa: B009 - any family
+
+
+@pytest.mark.parametrize("kind", ["models", "data"])
+@pytest.mark.parametrize("how", ["absolute", "relative", "link"])
+def test_a_yaml_that_leads_out_of_the_registry_is_refused(
+    tmp_path: Path, kind: str, how: str
+) -> None:
+    registries = shelf(tmp_path)
+    (tmp_path / "secret").write_text("ours alone")
+    folder = tmp_path / "registries" / "shared" / kind / "credit" / "1"
+    folder.mkdir(parents=True)
+    (folder / "link").symlink_to(tmp_path / "secret")
+    path = {
+        "absolute": str(tmp_path / "secret"),
+        "relative": "../../../../../secret",
+        "link": "link",
+    }[how]
+    (folder / f"{kind.removesuffix('s')}.yml").write_text(f"path: {path}\n")
+    reference = RegistryReference("shared", kind, "credit", "1")
+
+    with pytest.raises(UserError, match="outside of the registry") as refusal:
+        asyncio.run(registries.files(reference))
+
+    assert refusal.value.problem.code == "InvalidRegistry"
+
+
+def test_files_may_lie_elsewhere_in_the_registry_or_behind_a_linked_version(tmp_path: Path) -> None:
+    registries = shelf(tmp_path)
+    root = tmp_path / "registries" / "shared"
+    (root / "common").write_text("c")
+    (tmp_path / "away").mkdir()
+    (tmp_path / "away" / "w").write_text("w")
+    for version, path in (("1", "../../../common"), ("2", "w")):
+        folder = root / "models" / "credit" / version
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir() if version == "1" else folder.symlink_to(tmp_path / "away")
+        (folder / "model.yml").write_text(f"path: {path}\n")
+
+    found = [
+        list(
+            asyncio.run(registries.files(RegistryReference("shared", "models", "credit", version)))
+        )
+        for version in ("1", "2")
+    ]
+
+    assert found == [["common"], ["w"]]
+
+
+def test_words_beside_a_yaml_change_nothing_that_is_deployed(tmp_path: Path) -> None:
+    registries = shelf(tmp_path)
+    reference = RegistryReference("shared", "environments", "torch", "1")
+    asyncio.run(registries.add(reference, {"image": "ours:1"}))
+    beside = tmp_path / "registries/shared/environments/torch/1/.verdazul.json"
+    beside.write_text('{"image": "theirs:1", "isAnonymous": true, "tags": {"a": "b"}}')
+
+    body = json.loads(asyncio.run(registries.version(reference)).body)
+
+    assert (body["image"], body["isAnonymous"], body["tags"]) == ("ours:1", False, {"a": "b"})
+
+
+def test_a_folder_whose_yaml_has_not_come_yet_is_no_version(tmp_path: Path, content: Path) -> None:
+    registries = shelf(tmp_path)
+    asyncio.run(registries.add(ONE, MODEL, str(content)))
+    (tmp_path / "registries" / "shared" / "models" / "credit" / "2").mkdir()
+    (tmp_path / "registries" / "shared" / "models" / "other" / "1").mkdir(parents=True)
+
+    latest = RegistryReference("shared", "models", "credit", None, "latest")
+
+    assert all_of(registries) == ["1"]
+    assert asyncio.run(registries.version(latest)).key.version == "1"

@@ -113,6 +113,7 @@ class FolderRegistries:
             for one in _names(above)
             if not name or one == name
             for version in sorted(_names(above / one), key=_order, reverse=True)
+            if versions.is_version(above / one / version, kind)
         )
 
     def _registry(self, name: str) -> Path:
@@ -134,7 +135,8 @@ class FolderRegistries:
                 code="AssetVersionNotFound",
             )
         found = (name / version for version in sorted(_names(name), key=_order, reverse=True))
-        newest = next((one for one in found if not versions.is_archived(one)), None)
+        there = (one for one in found if versions.is_version(one, reference.kind))
+        newest = next((one for one in there if not versions.is_archived(one)), None)
         if newest is None:
             raise NotFound(
                 f"{reference} has no version in {name} that is not archived",

@@ -28,6 +28,18 @@ from verdazul.tree import files_digest, tree_files
 BESIDE = ".verdazul.json"
 _YAML = {"models": "model.yml", "environments": "environment.yml", "data": "data.yml"}
 _CONTENT = "content"
+_BESIDE_YAML = frozenset(
+    {
+        *("description", "tags", "properties", "stage", "isArchived"),
+        *("flavors", "jobName", "referencedUris"),
+    }
+)
+"""Nothing that a deployment is made from: that is what the YAML says."""
+
+
+def is_version(folder: Path, kind: str) -> bool:
+    """Whether its YAML is there: somebody may be copying it."""
+    return (folder / _YAML[kind]).is_file()
 
 
 def model_of(folder: Path, name: str) -> InlineModel:
@@ -39,6 +51,7 @@ def model_of(folder: Path, name: str) -> InlineModel:
             code="InvalidRegistry",
             where=str(folder / _YAML["models"]),
         )
+    _refuse_outside(folder, "models", spec.path)
     return spec
 
 
@@ -129,7 +142,22 @@ def _spec(folder: Path, kind: str, name: str) -> InlineModel | InlineData | Inli
         return model_of(folder, name)
     if kind == "environments":
         return environment_of(folder, name)
-    return load_data(folder / _YAML["data"], _named(folder, name))
+    spec = load_data(folder / _YAML["data"], _named(folder, name))
+    if not is_address(spec.path):
+        _refuse_outside(folder, "data", spec.path)
+    return spec
+
+
+def _refuse_outside(folder: Path, kind: str, path: str) -> None:
+    """Who may write to a shared folder must not read by us what is ours alone."""
+    registry = folder.parents[2]
+    if not any(Path(path).resolve().is_relative_to(root.resolve()) for root in (folder, registry)):
+        raise UserError(
+            f"path leads to {shown(path)}, outside of the registry",
+            code="InvalidRegistry",
+            where=str(folder / _YAML[kind]),
+            fix="put the files beside the YAML",
+        )
 
 
 def _named(folder: Path, name: str) -> dict[str, object]:
@@ -145,7 +173,7 @@ def _beside(file: Path) -> dict[str, Any]:
         raise _broken(file, str(error)) from None
     if not isinstance(found, dict):
         raise _broken(file, "it is no object")
-    return found
+    return {key: value for key, value in found.items() if key in _BESIDE_YAML}
 
 
 def _broken(file: Path, why: str) -> UserError:
