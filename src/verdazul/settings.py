@@ -80,7 +80,7 @@ class Settings:
         metadata={"least": 0.0, "doc": "seconds between un-routing an instance and its SIGTERM"},
     )
     instance_drain_seconds: float = field(
-        default=180.0,
+        default=300.0,
         metadata={
             "least": 0.0,
             "most": 86400.0,
