@@ -141,6 +141,42 @@ def test_data_is_copied_or_stays_where_it_is(tell: Tell) -> None:
     tell(story)
 
 
+@pytest.mark.parametrize("conda", ["- [broken", "dependencies: 5\n", "x: &a [*a]\n", "\tx"])
+def test_what_could_not_be_read_again_is_not_kept(tell: Tell, conda: str) -> None:
+    async def story(door: Door) -> None:
+        await made(door)
+        properties = {"image": IMAGE, "condaFile": conda}
+        path = f"{SHARED}/environments/torch/versions/1"
+
+        answer = await door.client.put(path, json={"properties": properties})
+
+        assert answer.is_success == (await door.client.get(path)).is_success
+        assert ".staging" not in answer.text
+        await listed(door, "environments")
+
+    tell(story)
+
+
+def test_texts_of_any_kind_come_back_as_they_were(tell: Tell) -> None:
+    async def story(door: Door) -> None:
+        await made(door)
+        texts = ["a: b\n- c", "x\x00y", "\u2028\x85\r\n", "yes", "1e3", "\U0001f600", "# no", " "]
+        for number, text in enumerate(texts):
+            path = f"{SHARED}/environments/torch/versions/{number}"
+            said = {"image": IMAGE, "description": text, "tags": {"a": text}}
+
+            answer = await door.client.put(path, json={"properties": said})
+
+            if answer.is_success:
+                shown = (await door.client.get(path)).json()["properties"]
+                assert (shown["description"], shown["tags"]) == (text, {"a": text})
+            else:
+                assert problem(answer)[0] == 400
+            await listed(door, "environments")
+
+    tell(story)
+
+
 def test_archived_versions_are_out_of_lists_and_of_latest(tell: Tell) -> None:
     async def story(door: Door) -> None:
         await made(door)

@@ -279,7 +279,7 @@ class Api:
 
 def _without_front(scope: Scope) -> Scope:
     """Clients of registries ask the same API behind a prefix of Azure's."""
-    if not scope["path"].lower().startswith(_FRONT):
+    if not scope["path"].lower().startswith(f"{_FRONT}/"):
         return scope
     raw = scope.get("raw_path") or scope["path"].encode()
     return {

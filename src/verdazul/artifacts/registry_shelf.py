@@ -17,7 +17,12 @@ from typing import Any
 
 import yaml
 
-from verdazul.artifacts.registry_version import describe_version, sync_folder, write_version
+from verdazul.artifacts.registry_version import (
+    asset_of,
+    describe_version,
+    sync_folder,
+    write_version,
+)
 from verdazul.core.registries import Registry
 from verdazul.model.errors import Conflict, NotFound, Retryable, UserError
 from verdazul.model.ids import RegistryReference
@@ -82,6 +87,7 @@ class Shelf:
         with _told(str(reference)), self._staged(registry) as staged:
             refuse_taken(target, reference)
             write_version(staged, reference.kind, properties, Path(content) if content else None)
+            _refuse_unreadable(staged, reference)
             sync_folder(staged)
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -124,6 +130,15 @@ def refuse_taken(target: Path, reference: RegistryReference) -> None:
     """Raise Conflict for a version that is there."""
     if target.exists():
         raise taken(reference)
+
+
+def _refuse_unreadable(staged: Path, reference: RegistryReference) -> None:
+    """What cannot be read back would be in the way of every list, and never go."""
+    try:
+        asset_of(staged, reference.kind, reference.name)
+    except UserError as error:
+        problem = error.problem
+        raise UserError(problem.message, code=problem.code, fix=problem.fix) from None
 
 
 def taken(reference: RegistryReference) -> Conflict:
