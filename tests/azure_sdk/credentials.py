@@ -7,11 +7,14 @@ of one with auth_mode aad_token. All else stands in variables.
 from __future__ import annotations
 
 import base64
+import html
 import json
 import os
 import re
 import sys
+import threading
 import warnings
+import webbrowser
 from typing import Any
 
 warnings.filterwarnings("ignore")
@@ -24,6 +27,7 @@ from azure.identity import (  # noqa: E402
     ClientSecretCredential,
     DefaultAzureCredential,
     DeviceCodeCredential,
+    InteractiveBrowserCredential,
 )
 
 ENDPOINT = sys.argv[1]
@@ -64,10 +68,37 @@ def log_in(address: str, code: str, _expires: object) -> None:
     requests.post(address, data=form, timeout=30).raise_for_status()
 
 
+def browse(address: str) -> bool:
+    """The same, where the program opens a browser: in a thread, as it waits only then."""
+    threading.Thread(target=_follow, args=(address,)).start()
+    return True
+
+
+def _follow(address: str) -> None:
+    shown = requests.get(address, timeout=30).text
+    ticket = re.findall(r'name="ticket" value="([^"]+)"', shown)[0]
+    form = {"ticket": ticket, "user": os.environ["PERSON"], "password": os.environ["PASSWORD"]}
+    brought = requests.post(f"{ADDRESS}/browserlogin", data=form, timeout=30)
+    if "<form" in brought.text:  # response_mode=form_post; else requests has followed the redirect
+        place = html.unescape(re.findall(r'action="([^"]+)"', brought.text)[0])
+        pairs = re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', brought.text)
+        requests.post(place, data={n: html.unescape(v) for n, v in pairs}, timeout=30)
+
+
+class Browser(webbrowser.BaseBrowser):
+    """What the library finds for a browser."""
+
+    def open(self, url: str, new: int = 0, autoraise: bool = True) -> bool:  # noqa: FBT001, FBT002
+        del new, autoraise
+        return browse(url)
+
+
+webbrowser.register("test", None, Browser(), preferred=True)
 secret = (os.environ["AZURE_CLIENT_ID"], os.environ["AZURE_CLIENT_SECRET"])
 credentials: dict[str, Any] = {
     "variables alone": DefaultAzureCredential(),
     "by its id": ClientSecretCredential(TENANT_ID, *secret, disable_instance_discovery=True),
+    "a browser": InteractiveBrowserCredential(tenant_id="adfs", timeout=60),
     "a person": DeviceCodeCredential(tenant_id="adfs", prompt_callback=log_in),
     "through az": AzureCliCredential(tenant_id="adfs"),
 }

@@ -115,9 +115,10 @@ def test_azures_credentials_work_unmodified_and_roles_decide(
         assert told[f"{name}: holder"] == known.program_id
         assert told[f"{name}: scored"] == 404  # let in; there is no deployment
         assert told[f"{name}: asked"] == "listed 1"
-    assert told["a person: holder"] == known.person_id
-    assert told["a person: scored"] == 403
-    assert known.person_id in told["a person: asked"]
+    for name in ("a person", "a browser"):
+        assert told[f"{name}: holder"] == known.person_id
+        assert told[f"{name}: scored"] == 403
+        assert known.person_id in told[f"{name}: asked"]
     assert "AADSTS7000215" in told["a guess"]
 
 

@@ -234,7 +234,7 @@ def test_without_a_person_nobody_waits_for_one(owner: Run, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["-u", "alice", "-p", "x"], "people log in by a code"),
+        (["-u", "alice", "-p", "x"], "people log in with a browser or by a code"),
         (["--service-principal"], "which service principal?"),
         (["--service-principal", "-u", "nobody", "-p", "x"], "AADSTS700016"),
         (["--service-principal", "-u", "x", "-p", ""], "no client secret was given"),

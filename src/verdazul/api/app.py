@@ -31,6 +31,7 @@ from verdazul.api.arm import (
 )
 from verdazul.api.assets import AssetRoutes
 from verdazul.api.blob import BlobRoutes
+from verdazul.api.browser_page import BrowserPage
 from verdazul.api.capacity import CapacityRoutes
 from verdazul.api.connections import ConnectionRoutes
 from verdazul.api.datastores import DatastoreRoutes
@@ -125,6 +126,7 @@ class Api:
             *self._identity.public_rules(),
             *IssuerRoutes(world).public_rules(),
             *DevicePage(world).public_rules(),
+            *BrowserPage(world).public_rules(),
             *BlobRoutes(world, self._identity).public_rules(),
         ]
 

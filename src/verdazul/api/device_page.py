@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from html import escape
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from verdazul.api.arm import Rule
 from verdazul.api.forms import read_form, source_of
+from verdazul.api.pages import login_form, page, program_of, wrong
 from verdazul.control import logins
 from verdazul.control.logins import Code
 from verdazul.control.world import World
@@ -26,26 +27,7 @@ PATH = "devicelogin"
 Values = Mapping[str, str]
 _KIND = "device-page"
 _TICKET_SECONDS = 600
-_OK, _BAD, _FORBIDDEN, _BUSY = 200, 400, 403, 429
-_PROGRAMS = {"04b07795-8ddb-461a-bbee-02f9e1bf7b46": "the command line (az, verdazul or an SDK)"}
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
-        "frame-ancestors 'none'; base-uri 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
-_STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:26rem;margin:4rem auto;padding:0 1rem;"
-    "color:#1b2430;background:#fff}label{display:block;margin:1rem 0 .25rem}"
-    "input{font:inherit;width:100%;box-sizing:border-box;padding:.5rem}"
-    "button{font:inherit;margin:1.25rem .5rem 0 0;padding:.5rem 1.25rem}"
-    ".wrong{border-left:4px solid #b3261e;padding-left:.75rem}"
-    "@media (prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}}"
-)
+_BAD, _FORBIDDEN, _BUSY = 400, 403, 429
 _ENDED = "this login has ended or was answered already; begin it again in the program"
 
 
@@ -62,69 +44,61 @@ class DevicePage:
     async def show(self, request: Request, values: Values) -> Response:
         """The form for the code."""
         del request, values
-        return _page(_code_form())
+        return page(_code_form())
 
     async def answer(self, request: Request, values: Values) -> Response:
         """Either form. What was typed in wrongly is told on the page."""
         del values
         if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
-            return _page(_wrong("another site sent this form; open this page yourself"), _FORBIDDEN)
+            return page(wrong("another site sent this form; open this page yourself"), _FORBIDDEN)
         try:
             form = await read_form(request)
             if "ticket" in form:
                 return await self._allow(form, source_of(request))
             return await self._find(form.get("code", ""), source_of(request))
         except Retryable as error:
-            return _page(_wrong(error.problem.message) + _code_form(), _BUSY)
+            return page(wrong(error.problem.message) + _code_form(), _BUSY)
         except UserError as error:
-            return _page(_wrong(error.problem.message) + _code_form(), _BAD)
+            return page(wrong(error.problem.message) + _code_form(), _BAD)
 
     async def _find(self, typed: str, source: str) -> Response:
         now, codes = self.world.clock.now(), self.world.guesses.codes
         wait = codes.wait(source, now)
         if wait:
             told = f"too many wrong codes; try again in {wait:.0f} s"
-            return _page(_wrong(told) + _code_form(), _BUSY)
+            return page(wrong(told) + _code_form(), _BUSY)
         code = await logins.find_code(self.world, typed)
         if code is None:
             codes.failed(source, now)
             told = "there is no open login of this code; it may have expired"
-            return _page(_wrong(told) + _code_form(), _BAD)
+            return page(wrong(told) + _code_form(), _BAD)
         codes.succeeded(source)
-        return _page(self._login_form(code))
+        return page(self._login_form(code))
 
     async def _allow(self, form: Mapping[str, str], source: str) -> Response:
         code = await self._of_ticket(form["ticket"])
         if code is None:
-            return _page(_wrong(_ENDED) + _code_form(), _BAD)
+            return page(wrong(_ENDED) + _code_form(), _BAD)
         if form.get("choice") == "deny":
             await logins.settle(self.world, code.text, None)
-            return _page("<p>The login was denied. You may close this page.</p>")
+            return page("<p>The login was denied. You may close this page.</p>")
         name = form.get("user", "").strip()
         found = await logins.logged_in(self.world, name, form.get("password", ""), source)
         if isinstance(found, Problem):
             status = _BUSY if found.code == logins.LOCKED else _BAD
-            return _page(_wrong(found.message) + self._login_form(code, name), status)
+            return page(wrong(found.message) + self._login_form(code, name), status)
         if not await logins.settle(self.world, code.text, found):
-            return _page(_wrong(_ENDED) + _code_form(), _BAD)
+            return page(wrong(_ENDED) + _code_form(), _BAD)
         who = escape(found.name)
-        return _page(f"<p>You are logged in as <b>{who}</b>. You may close this page.</p>")
+        return page(f"<p>You are logged in as <b>{who}</b>. You may close this page.</p>")
 
     def _login_form(self, code: Code, name: str = "") -> str:
-        program = _PROGRAMS.get(code.client_id.lower(), f"the program {code.client_id}")
         expires = self.world.clock.now() + _TICKET_SECONDS
         ticket = self.world.secrets.seal(json.dumps([_KIND, code.text, expires]))
         return (
-            f"<p>The code <b>{code.text}</b> was shown by {escape(program)}. Whoever started it "
-            "will act in your name. Go on only if that was you.</p>"
-            f'<form method="post" action="/{PATH}">'
-            f'<input type="hidden" name="ticket" value="{escape(ticket)}">'
-            '<label for="user">User name</label>'
-            f'<input id="user" name="user" autocomplete="username" value="{escape(name)}">'
-            '<label for="password">Password</label>'
-            '<input id="password" name="password" type="password" autocomplete="current-password">'
-            '<button name="choice" value="allow">Log in</button>'
-            '<button name="choice" value="deny">This was not me</button></form>'
+            f"<p>The code <b>{code.text}</b> was shown by {program_of(code.client_id)}. Whoever "
+            "started it will act in your name. Go on only if that was you.</p>"
+            f"{login_form(PATH, ticket, name)}"
         )
 
     async def _of_ticket(self, ticket: str) -> Code | None:
@@ -142,19 +116,4 @@ def _code_form() -> str:
         f'<form method="post" action="/{PATH}"><label for="code">The code that the program shows'
         '</label><input id="code" name="code" autocomplete="off" autofocus required>'
         "<button>Next</button></form>"
-    )
-
-
-def _wrong(message: str) -> str:
-    return f'<p class="wrong" role="alert">{escape(message)}</p>'
-
-
-def _page(body: str, status: int = _OK) -> Response:
-    return HTMLResponse(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Log in to Verdazul'
-        '</title><meta name="viewport" content="width=device-width">'
-        f"<style>{_STYLE}</style></head><body><main><h1>Log in to Verdazul</h1>{body}</main>"
-        "</body></html>",
-        status,
-        headers=_HEADERS,
     )

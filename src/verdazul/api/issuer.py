@@ -3,6 +3,7 @@
     /TENANT/v2.0/.well-known/openid-configuration    what is where
     /TENANT/oauth2/v2.0/token                        a secret, a code, an earlier login -> a token
     /TENANT/oauth2/v2.0/devicecode                   a code for a person to type (device_page.py)
+    /TENANT/oauth2/v2.0/authorize                    a page for a browser (browser_page.py)
 
 Failures are OAuth's (`error`, `error_description`), with Entra's numbers. No credential is asked
 for here but what the forms say, and none is logged.
@@ -24,7 +25,7 @@ from starlette.responses import JSONResponse, Response
 from verdazul.api.arm import Rule
 from verdazul.api.device_page import PATH
 from verdazul.api.forms import read_form, source_of
-from verdazul.control import issuing, logins
+from verdazul.control import browser_logins, issuing, logins
 from verdazul.control.issuing import Issued
 from verdazul.control.world import World
 from verdazul.core.identities import User
@@ -36,7 +37,10 @@ from verdazul.model.show import shown
 Values = Mapping[str, str]
 Form = Mapping[str, str]
 _DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-_GRANTS = ("client_credentials", _DEVICE_GRANT, "device_code", "refresh_token")
+_GRANTS = (
+    *("authorization_code", "client_credentials"),
+    *(_DEVICE_GRANT, "device_code", "refresh_token"),
+)
 _NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
@@ -56,7 +60,6 @@ class IssuerRoutes:
             Rule("POST", "{tenant}/oauth2/v2.0/token", self.token),
             Rule("POST", "{tenant}/oauth2/token", self.token),
             Rule("POST", "{tenant}/oauth2/v2.0/devicecode", self.device_code),
-            Rule("GET", "{tenant}/oauth2/v2.0/authorize", self.authorize),
             Rule("GET", "common/discovery/instance", self.instance),
         ]
 
@@ -74,10 +77,15 @@ class IssuerRoutes:
                 "issuer": issuer_of(address),
                 "token_endpoint": f"{base}/oauth2/v2.0/token",
                 "device_authorization_endpoint": f"{base}/oauth2/v2.0/devicecode",
-                "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",  # clients insist on one
+                "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
                 "jwks_uri": f"{base}/discovery/v2.0/keys",
-                "grant_types_supported": [_GRANTS[0], _DEVICE_GRANT, "refresh_token"],
-                "response_types_supported": ["none"],
+                "grant_types_supported": [
+                    *("authorization_code", "client_credentials"),
+                    *(_DEVICE_GRANT, "refresh_token"),
+                ],
+                "response_types_supported": ["code"],
+                "response_modes_supported": list(browser_logins.MODES),
+                "code_challenge_methods_supported": ["S256"],
                 "scopes_supported": ["openid", "profile", "offline_access"],
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": ["ES256"],
@@ -111,18 +119,6 @@ class IssuerRoutes:
                 "api-version": "1.1",
                 "metadata": [names],
             }
-        )
-
-    async def authorize(self, request: Request, values: Values) -> Response:
-        """Say what there is instead of a login by redirection."""
-        del request, values
-        return self._refusal(
-            TokenRefused(
-                "unsupported_response_type",
-                700054,
-                "Logging in by a browser window of the program is not served; use a device code "
-                "(DeviceCodeCredential, `verdazul login`)",
-            )
         )
 
     async def token(self, request: Request, values: Values) -> Response:
@@ -167,6 +163,11 @@ class IssuerRoutes:
         if grant in {_DEVICE_GRANT, "device_code"}:
             given = form.get("device_code") or form.get("code") or ""
             return await issuing.by_device_code(self.world, client_id, given)
+        if grant == "authorization_code":
+            names = ("code", "redirect_uri", "code_verifier")
+            return await issuing.by_browser(
+                self.world, client_id, *(_needed(form, name) for name in names)
+            )
         if grant == "refresh_token":
             given = _needed(form, "refresh_token")
             return await issuing.by_refresh_token(self.world, client_id, given, _scope(form))

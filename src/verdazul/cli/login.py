@@ -31,10 +31,12 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
         nouns,
         "login",
         login,
-        summary="Log in: a person by a code that is typed into the page it names, a service "
-        "principal by its secret. With --identity the home's own token is used again.",
+        summary="Log in: a person with the browser that opens, or by a code that is typed into "
+        "the page it names; a service principal by its secret. With --identity the home's own "
+        "token is used again.",
         examples=(
             "verdazul login",
+            "verdazul login --use-device-code",
             "verdazul login --service-principal -u APP_ID -t adfs < secret.txt",
             "verdazul login --identity",
         ),
@@ -42,7 +44,9 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
     how = entering.add_mutually_exclusive_group()
     how.add_argument("--service-principal", action="store_true", help="as a program")
     how.add_argument("-i", "--identity", action="store_true", help="as the owner of this home")
-    how.add_argument("--use-device-code", action="store_true", help="by a code (the default)")
+    how.add_argument(
+        "--use-device-code", action="store_true", help="by a code (the default without a browser)"
+    )
     entering.add_argument("-u", "--username", metavar="ID", help="the service principal's appId")
     entering.add_argument(
         "-p", "--password", metavar="SECRET", help=f"its secret (better: asked for, or {_SECRET})"
@@ -52,7 +56,9 @@ def register(nouns: grammar.Subparsers[Any]) -> None:
         "--allow-no-subscriptions", action="store_true", help="taken for az; there is one"
     )
     for flag in ("--certificate", "--federated-token", "--client-id", "--claims-challenge"):
-        grammar.not_yet(entering, flag, why="a secret or a code is what logs in here", takes=1)
+        grammar.not_yet(
+            entering, flag, why="a secret, a browser or a code is what logs in here", takes=1
+        )
     leaving = grammar.add_command(
         nouns,
         "logout",
@@ -72,7 +78,7 @@ def login(session: Session, arguments: Arguments) -> None:
     elif arguments.service_principal:
         _as_program(session, arguments)
     else:
-        _as_person(session)
+        _as_person(session, use_code=arguments.use_device_code)
     account.list_all(session, arguments)
 
 
@@ -97,7 +103,7 @@ def _refuse_lonely(arguments: Arguments) -> None:
     given = arguments.username or arguments.password is not None
     if given and not arguments.service_principal:
         raise UserError(
-            "-u and -p are for --service-principal; people log in by a code",
+            "-u and -p are for --service-principal; people log in with a browser or by a code",
             code="InvalidArguments",
             fix="verdazul login",
         )
@@ -127,8 +133,8 @@ def _as_program(session: Session, arguments: Arguments) -> None:
         _keep(session, issuer.as_program(connection, TENANT, arguments.username, secret))
 
 
-def _as_person(session: Session) -> None:
-    from verdazul.client import issuer
+def _as_person(session: Session, *, use_code: bool) -> None:
+    from verdazul.client import browser_login, issuer
     from verdazul.client.login import CLIENT_ID, PERSON, Login
 
     with _stranger(session) as connection:
@@ -140,8 +146,11 @@ def _as_person(session: Session) -> None:
             session.note("there are no users in this home; you go on as its owner")
             _as_owner(session)
             return
-        render.say(str(code["message"]))
-        tokens = issuer.wait(connection, TENANT, code)
+        if use_code or not browser_login.can_open():
+            render.say(str(code["message"]))
+            tokens = issuer.wait(connection, TENANT, code)
+        else:
+            tokens = browser_login.by_browser(connection, TENANT, say=render.say)
         name = str(issuer.claims_of(tokens.id_token).get("preferred_username", ""))
         found = Login(connection.address, TENANT, PERSON, name, CLIENT_ID, tokens.refresh_token)
         _keep(session, found.with_access(issuer.CONTROL, tokens.access))

@@ -73,6 +73,11 @@ def wait(connection: Connection, tenant: str, code: Mapping[str, Any]) -> Tokens
         pause(seconds)
 
 
+def tokens_for(connection: Connection, tenant: str, form: Mapping[str, str]) -> Tokens:
+    """What the token endpoint gives for a form. Raises UserError (LoginFailed)."""
+    return _tokens(_asked(connection, f"/{tenant}/oauth2/v2.0/token", form))
+
+
 def pause(seconds: float) -> None:
     """Between two questions."""
     time.sleep(seconds)

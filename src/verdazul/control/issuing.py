@@ -11,7 +11,7 @@ import json
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from verdazul.control import logins
+from verdazul.control import browser_logins, logins
 from verdazul.control.directory import find_by_name, find_identity
 from verdazul.control.world import World
 from verdazul.core.identities import (
@@ -76,6 +76,14 @@ async def by_device_code(world: World, client_id: str, device_code: str) -> Issu
     return _to_person(world, user, client_id, scope)
 
 
+async def by_browser(
+    world: World, client_id: str, code: str, redirect_uri: str, verifier: str
+) -> Issued:
+    """grant_type authorization_code."""
+    user, asked = await browser_logins.redeem(world, code, client_id, redirect_uri, verifier)
+    return _to_person(world, user, client_id, asked.scope, nonce=asked.nonce)
+
+
 async def by_refresh_token(world: World, client_id: str, token: str, scope: str) -> Issued:
     """grant_type refresh_token. The new refresh token lasts as long again."""
     logins.check_client(client_id)
@@ -88,7 +96,7 @@ async def by_refresh_token(world: World, client_id: str, token: str, scope: str)
     return _to_person(world, user, client_id, scope)
 
 
-def _to_person(world: World, user: User, client_id: str, scope: str) -> Issued:
+def _to_person(world: World, user: User, client_id: str, scope: str, *, nonce: str = "") -> Issued:
     plain = _issued(world, user, client_id, scope)
     token = _token(world, client_id, scope)
     login = Login(user.id, user.sessions, client_id, world.clock.now() + REFRESH_SECONDS)
@@ -97,7 +105,7 @@ def _to_person(world: World, user: User, client_id: str, scope: str) -> Issued:
         plain.expires_at,
         plain.scope,
         user,
-        world.signer.sign(token.identity_of(user)),
+        world.signer.sign(token.identity_of(user, nonce)),
         world.secrets.seal(json.dumps([_KIND, *astuple(login)])),
     )
 

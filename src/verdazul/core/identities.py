@@ -93,9 +93,13 @@ class Token:
             "jti": self.token_id,
         }
 
-    def identity_of(self, user: User) -> dict[str, object]:
-        """The id_token beside it, which tells the program who logged in and opens nothing."""
-        return {**self._times(), **_who(user), "aud": self.client_id}
+    def identity_of(self, user: User, nonce: str = "") -> dict[str, object]:
+        """The id_token beside it, which tells the program who logged in and opens nothing.
+
+        `nonce` is the program's own word, by which it knows that the token answers its question.
+        """
+        told = {"nonce": nonce} if nonce else {}
+        return {**self._times(), **_who(user), **told, "aud": self.client_id}
 
     def _times(self) -> dict[str, object]:
         return {

@@ -71,9 +71,21 @@ IDENTITIES = {
     ),
     "GET {tenant}/oauth2/v2.0/authorize": Operation(
         "Issuer_Authorize",
-        _ISSUER,
-        "Say that logging in by redirection is not served",
-        _refused(400),
+        _PAGES,
+        "The page on which a person logs in for a program on their own machine",
+        {**_PAGE, 303: Answer("Back to the program: why there is no page."), **_wrong(400)},
+    ),
+    "POST browserlogin": Operation(
+        "BrowserLogin_Answer",
+        _PAGES,
+        "The form of that page",
+        {
+            **_PAGE,
+            303: Answer("Back to the program, with a code or why there is none."),
+            **_wrong(400, 403, 429),
+        },
+        body="BrowserLoginForm",
+        media=FORM,
     ),
     "GET common/discovery/instance": Operation(
         "Issuer_DescribeInstance",
@@ -262,6 +274,8 @@ IDENTITY_SCHEMAS: dict[str, Schema] = {
                 (
                     "grant_types_supported",
                     "response_types_supported",
+                    "response_modes_supported",
+                    "code_challenge_methods_supported",
                     "scopes_supported",
                     "subject_types_supported",
                     "id_token_signing_alg_values_supported",
@@ -287,9 +301,18 @@ IDENTITY_SCHEMAS: dict[str, Schema] = {
         scope=TEXT,
         resource=TEXT,
         device_code=TEXT,
+        code=TEXT,
+        code_verifier=TEXT,
+        redirect_uri=TEXT,
         refresh_token=TEXT,
     ),
     "DeviceCodeForm": _open(client_id=TEXT, scope=TEXT, resource=TEXT),
+    "BrowserLoginForm": _open(
+        ticket=TEXT,
+        user=TEXT,
+        password=TEXT,
+        choice=nullable({"type": "string", "enum": ["allow", "deny"]}),
+    ),
     "DeviceLoginForm": _open(
         code=TEXT,
         ticket=TEXT,
