@@ -156,7 +156,7 @@ def test_a_person_logs_in_by_a_code_and_stays(
         return code
 
     monkeypatch.setattr(issuer, "begin", begun)
-    entered = owner("login")
+    entered = owner("login", "--use-device-code")
     me = owner(*ME).out.strip()
     kept = json.loads(login_file(tmp_path).read_text())
     kept["access"][issuer.CONTROL]["expires_at"] = 1.0
@@ -190,7 +190,7 @@ def test_a_server_is_logged_in_to_by_any_of_its_names(
         said: list[str] = []
         monkeypatch.setattr("verdazul.cli.login.render.say", said.append)
         monkeypatch.setattr(issuer, "pause", lambda _: allow(said[0]))
-        entered = owner("login")
+        entered = owner("login", "--use-device-code")
     as_program(owner, made)
 
     assert entered.code == 0
@@ -220,9 +220,9 @@ def test_who_waits_goes_on_until_somebody_allows_it(
 
 
 def test_without_a_person_nobody_waits_for_one(owner: Run, tmp_path: Path) -> None:
-    as_owner = owner("login")
+    as_owner = owner("login", "--use-device-code")
     (tmp_path / "home" / "token").unlink()
-    as_guest = owner("login")
+    as_guest = owner("login", "--use-device-code")
 
     assert as_owner.code == 0
     assert as_owner.json[0]["user"]["name"] == "owner"
