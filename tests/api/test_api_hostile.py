@@ -60,6 +60,7 @@ SENT_TO = {
     "ServicePrincipalBody": ("POST", "/v1.0/servicePrincipals"),
     "AddPassword": ("POST", "/v1.0/servicePrincipals/{program}/addPassword"),
     "RemovePassword": ("POST", "/v1.0/servicePrincipals/{program}/removePassword"),
+    "ChangePassword": ("POST", "/v1.0/me/changePassword"),
     "GetByIds": ("POST", "/v1.0/directoryObjects/getByIds"),
     "RoleAssignmentBody": ("PUT", f"providers/Microsoft.Authorization/roleAssignments/{GUID}"),
     "TemplateDeploymentBody": ("POST", f"{TEMPLATES}/made/validate"),
@@ -230,6 +231,7 @@ NAMED_ELSEWHERE = {
     "RegistryImport": "ResourceNotFound",
     "DataReference": "RegistryNotFound",
     "RemovePassword": "Request_ResourceNotFound",
+    "ChangePassword": "Request_ResourceNotFound",  # the home's owner has no password
 }
 
 

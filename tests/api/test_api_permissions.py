@@ -11,7 +11,15 @@ import pytest
 from tests.api.door import ADDRESS, WORKSPACE, Door, Tell, endpoint_body, problem
 from tests.api.identity_kit import PASSWORD, logged_in, person, program, program_token
 from tests.gateway.token_kit import EcIssuer
-from verdazul.model.actions import ACTIONS, SCORE, SEE_SUBSCRIPTION, SEE_TENANT, action_of
+from verdazul.model.actions import (
+    ACTIONS,
+    CHANGE_OWN_PASSWORD,
+    SCORE,
+    SEE_ONESELF,
+    SEE_SUBSCRIPTION,
+    SEE_TENANT,
+    action_of,
+)
 from verdazul.model.roles import (
     BUILT_IN,
     CONTRIBUTOR,
@@ -134,7 +142,7 @@ def test_every_route_of_the_api_asks_for_its_action(tell: Tell, role: Role | Non
             may = role is not None and role.permits(rule.action)
             if rule.action == SEE_SUBSCRIPTION:  # whoever has any role; the list is for everybody
                 may = role is not None or rule.path == "subscriptions"
-            may |= rule.action == SEE_TENANT
+            may |= rule.action in {SEE_TENANT, SEE_ONESELF, CHANGE_OWN_PASSWORD}
             assert is_forbidden(answer) != may, (rule.method, rule.path, answer.text)
             if rule.path.endswith("roleAssignments/{assignment}") and rule.method == "DELETE":
                 assert not may or answer.status_code in {204, 400}

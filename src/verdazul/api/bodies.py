@@ -157,6 +157,10 @@ TEMPLATE_DEPLOYMENT = {
     "required": ["properties"],
 }
 _FILLED_TEXT: Schema = {"type": "string", "minLength": 1}
+CHANGE_PASSWORD = {
+    **_object(currentPassword=_FILLED_TEXT, newPassword=_FILLED_TEXT),
+    "required": ["currentPassword", "newPassword"],
+}
 GET_BY_IDS = {
     **_object(
         ids={"type": "array", "items": _FILLED_TEXT, "minItems": 1, "maxItems": 1000},

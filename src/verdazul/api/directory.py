@@ -17,11 +17,12 @@ from starlette.responses import JSONResponse, Response
 
 from verdazul.api import bodies
 from verdazul.api.arm import Rule, json_body
+from verdazul.api.forms import source_of
 from verdazul.api.resources import iso
-from verdazul.control import directory
+from verdazul.control import directory, logins
 from verdazul.control.world import World
 from verdazul.core.identities import ClientSecret, Identity, ServicePrincipal, User
-from verdazul.model.actions import AUTHORIZATION
+from verdazul.model.actions import AUTHORIZATION, CHANGE_OWN_PASSWORD, SEE_ONESELF
 from verdazul.model.errors import UserError
 from verdazul.model.schema import Schema
 from verdazul.model.show import shown
@@ -29,6 +30,7 @@ from verdazul.model.show import shown
 Values = Mapping[str, str]
 _USERS, _PRINCIPALS = "v1.0/users", "v1.0/servicePrincipals"
 _OBJECTS = "v1.0/directoryObjects"
+_ME = "v1.0/me"
 _ON_USERS, _ON_PRINCIPALS = f"{AUTHORIZATION}/users", f"{AUTHORIZATION}/servicePrincipals"
 _FILTER = re.compile(r"(displayName|appId|userPrincipalName) eq '([^']*)'")
 _BY_ANY_NAME = re.compile(r"servicePrincipalNames/any\((\w+):\1 eq '([^']*)'\)")
@@ -54,6 +56,8 @@ class DirectoryRoutes:
             Rule("GET", one, self.get_user, f"{_ON_USERS}/read"),
             Rule("PATCH", one, self.change_user, f"{_ON_USERS}/write"),
             Rule("DELETE", one, self.delete_user, f"{_ON_USERS}/delete"),
+            Rule("GET", _ME, self.get_me, SEE_ONESELF),
+            Rule("POST", f"{_ME}/changePassword", self.change_own_password, CHANGE_OWN_PASSWORD),
             Rule("POST", f"{_OBJECTS}/getByIds", self.by_ids, f"{_ON_USERS}/read"),
             Rule("GET", _PRINCIPALS, self.list_principals, f"{_ON_PRINCIPALS}/read"),
             Rule("POST", _PRINCIPALS, self.create_principal, f"{_ON_PRINCIPALS}/write"),
@@ -94,6 +98,24 @@ class DirectoryRoutes:
         """By id or user name; the roles go too."""
         del request
         await directory.delete_identity(self.world, User, values["id"])
+        return Response(status_code=204)
+
+    async def get_me(self, request: Request, values: Values) -> Response:
+        """The person who asks."""
+        del values
+        found = await directory.existing(self.world, User, request.state.caller.id)
+        return JSONResponse(user_body(found))
+
+    async def change_own_password(self, request: Request, values: Values) -> Response:
+        """A person's own; the one in use has to be told."""
+        del values
+        body = await _read(request, bodies.CHANGE_PASSWORD)
+        current, new = (
+            _text(body, name, secret=True) for name in ("currentPassword", "newPassword")
+        )
+        await logins.change_own_password(
+            self.world, request.state.caller.id, current, new, source=source_of(request)
+        )
         return Response(status_code=204)
 
     async def by_ids(self, request: Request, values: Values) -> Response:

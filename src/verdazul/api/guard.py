@@ -20,11 +20,19 @@ from verdazul.control.world import World
 from verdazul.core.access import Permissions
 from verdazul.core.callers import Caller
 from verdazul.core.records import OperationKind
-from verdazul.model.actions import AUTHORIZATION, READ_ENDPOINT, SEE_SUBSCRIPTION, SEE_TENANT
+from verdazul.model.actions import (
+    AUTHORIZATION,
+    CHANGE_OWN_PASSWORD,
+    READ_ENDPOINT,
+    SEE_ONESELF,
+    SEE_SUBSCRIPTION,
+    SEE_TENANT,
+)
 
 _LIST = "onlineEndpoints"
 _EVERYWHERE = f"providers/{AUTHORIZATION}/roleDefinitions"
-_FOR_MANY = {SEE_TENANT, SEE_SUBSCRIPTION}
+_FOR_ALL = {SEE_TENANT, SEE_ONESELF, CHANGE_OWN_PASSWORD}
+_FOR_MANY = {*_FOR_ALL, SEE_SUBSCRIPTION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,7 @@ class Guard:
 
 def _passes(found: Permissions, rule: Rule) -> bool:
     """Whether a right somewhere, or none at all, is enough for this route."""
-    if rule.action == SEE_TENANT or rule.path == "subscriptions":
+    if rule.action in _FOR_ALL or rule.path == "subscriptions":
         return True
     if rule.action == SEE_SUBSCRIPTION:
         return found.are_any

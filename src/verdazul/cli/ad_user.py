@@ -8,6 +8,7 @@ from verdazul.cli import grammar, render
 from verdazul.cli.grammar import Arguments
 from verdazul.cli.secret_input import secret_of
 from verdazul.cli.session import Session, Work
+from verdazul.model.errors import UserError
 
 if TYPE_CHECKING:
     from verdazul.client.directory import Directory
@@ -18,6 +19,7 @@ _COLUMNS: tuple[render.Column, ...] = (
     ("Id", lambda user: user["id"]),
 )
 _PASSWORD = "VERDAZUL_NEW_PASSWORD"  # noqa: S105 - a variable's name
+_OLD_PASSWORD = "VERDAZUL_PASSWORD"  # noqa: S105 - a variable's name
 _FALSE = ("false", "f", "0", "no", "n")
 
 
@@ -34,6 +36,14 @@ def register(groups: grammar.Subparsers[Any]) -> None:
         show_signed_in,
         summary="Print who is logged in; `id` is what role assignments name.",
         examples=("verdazul ad signed-in-user show --query id -o tsv",),
+    )
+    grammar.add_command(
+        signed_in,
+        "change-password",
+        change_password,
+        summary="Give yourself a new password. Both are asked for, or read from stdin, a line each "
+        f"(or from {_OLD_PASSWORD} and {_PASSWORD}). All your logins end, this one too.",
+        examples=("verdazul ad signed-in-user change-password",),
     )
 
 
@@ -103,6 +113,27 @@ def show_signed_in(session: Session, arguments: Arguments) -> None:
         session.how,
         columns=_COLUMNS,
     )
+
+
+def change_password(session: Session, arguments: Arguments) -> None:
+    """Change the password of whoever is logged in, who has to log in again then."""
+    del arguments
+    from verdazul.client.login import PERSON, forget_login
+
+    login = session.login
+    if login is None or login.kind != PERSON:
+        raise UserError(
+            "no person is logged in; only people have passwords",
+            code="NotLoggedIn",
+            fix="log in first: verdazul login; an owner resets one by `verdazul ad user update`",
+        )
+    old = secret_of(session, None, flag="", variable=_OLD_PASSWORD, what="Current password")
+    new = secret_of(session, None, flag="", variable=_PASSWORD, what="New password")
+    with session.work() as work:
+        body = {"currentPassword": old, "newPassword": new}
+        work.workspace.connection.request("POST", "/v1.0/me/changePassword", body=body)
+    forget_login(session.settings.home)
+    session.note("the password is changed; log in again: verdazul login")
 
 
 def _directory(work: Work) -> Directory:

@@ -12,7 +12,13 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
-from verdazul.control.directory import find_by_name, find_identity, has_users
+from verdazul.control.directory import (
+    existing,
+    find_by_name,
+    find_identity,
+    has_users,
+    set_password,
+)
 from verdazul.control.guesses import Failures, Guesses
 from verdazul.control.world import World
 from verdazul.core.changes import ForgetItem, PutItem
@@ -20,7 +26,7 @@ from verdazul.core.identities import User
 from verdazul.core.keys import digest
 from verdazul.core.records import Item
 from verdazul.core.tenant import audience_of_scope
-from verdazul.model.errors import Problem
+from verdazul.model.errors import Problem, UserError
 from verdazul.model.oauth import TokenRefused
 
 CODE_SECONDS = 900
@@ -145,6 +151,32 @@ async def logged_in(world: World, name: str, password: str, source: str) -> User
     for failures, key in kept:
         failures.failed(key, now)
     return Problem("AADSTS50126", "the user name or the password is wrong")
+
+
+class PasswordRefused(UserError):
+    """The password in use was not proved. Try again with the right one, or later (429)."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message, code=problem.code)
+        self.http_status = 429 if problem.code == LOCKED else 400
+
+
+async def change_own_password(
+    world: World, id_: str, current: str, new: str, *, source: str
+) -> None:
+    """A person gives themselves a new password; whatever they were logged in to ends.
+
+    Raises PasswordRefused, NotFound for who is no person of this home.
+    """
+    user: User = await existing(world, User, id_)
+    found = await logged_in(world, user.name, current, source)
+    if isinstance(found, Problem):
+        raise PasswordRefused(found)
+    if new == current:
+        raise UserError(
+            "the new password is the one in use; it must be another", code="PasswordNotComplex"
+        )
+    await set_password(world, found.id, new)
 
 
 def _counts(guesses: Guesses, name: str, source: str) -> tuple[tuple[Failures, str], ...]:

@@ -25,6 +25,9 @@ SCORE = f"{_ENDPOINTS}/score/action"
 """What calling an endpoint of auth_mode aad_token needs."""
 READ_ENDPOINT = f"{_ENDPOINTS}/read"
 USE_DATASTORE = f"{_WORKSPACES}/datastores/listSecrets/action"
+SEE_ONESELF = f"{AUTHORIZATION}/me/read"
+CHANGE_OWN_PASSWORD = f"{AUTHORIZATION}/me/changePassword/action"
+"""What everybody may do about themselves, without a role."""
 SEE_TENANT = f"{RESOURCES}/tenants/read"
 SEE_SUBSCRIPTION = f"{RESOURCES}/subscriptions/read"
 """Whoever may do anything in a subscription may see that it is there."""
@@ -65,6 +68,7 @@ ACTIONS: tuple[str, ...] = (
     *_under(f"{AUTHORIZATION}/servicePrincipals", *_EACH),
     *_under(f"{RESOURCES}/deployments", *_EACH, "validate/action", "cancel/action"),
     *_under(f"{RESOURCES}/deployments", "operations/read", "operationStatuses/read"),
+    *(SEE_ONESELF, CHANGE_OWN_PASSWORD),
     *(SEE_TENANT, SEE_SUBSCRIPTION, f"{RESOURCES}/subscriptions/resourceGroups/read"),
     READ_ACTIVITY,
     "Microsoft.Verdazul/status/read",

@@ -74,6 +74,8 @@ WORDS = {
     "failureThreshold": "After how many failures an instance is given up.",
     "flavors": "How the model can be loaded.",
     "gpu": "GPUs, as Kubernetes counts them.",
+    "currentPassword": "The one in use.",
+    "newPassword": "8 to 256 characters, another than the user's name.",
     "ids": "Of people and programs.",
     "types": "Which of them: user, servicePrincipal.",
     "identity": "SystemAssigned, or None; others are not supported yet.",

@@ -155,6 +155,17 @@ IDENTITIES = {
         shows("NewSecret", says="The secret."),
         body="AddPassword",
     ),
+    "GET v1.0/me": Operation("Me_Get", _USERS, "Show the person who asks", shows("User")),
+    "POST v1.0/me/changePassword": Operation(
+        "Me_ChangePassword",
+        _USERS,
+        "Give oneself a new password; what the old one has begun ends",
+        {
+            204: Answer("It is changed."),
+            429: Answer("Too many wrong passwords; try again later.", "Error"),
+        },
+        body="ChangePassword",
+    ),
     "POST v1.0/directoryObjects/getByIds": Operation(
         "DirectoryObjects_GetByIds",
         _USERS,

@@ -88,6 +88,10 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     "ServicePrincipalBody": {"displayName": "ci"},
     "AddPassword": {"passwordCredential": {"displayName": "of the build server"}},
     "RemovePassword": {"keyId": "11111111-2222-3333-4444-555555555555"},
+    "ChangePassword": {
+        "currentPassword": "correct horse battery",
+        "newPassword": "another horse battery",
+    },
     "GetByIds": {"ids": ["11111111-2222-3333-4444-555555555555"], "types": ["user"]},
     "TemplateDeploymentBody": {
         "properties": {
@@ -156,6 +160,7 @@ def request_schemas() -> dict[str, Schema]:
         "AddPassword": bodies.ADD_PASSWORD,
         "RemovePassword": bodies.REMOVE_PASSWORD,
         "GetByIds": bodies.GET_BY_IDS,
+        "ChangePassword": bodies.CHANGE_PASSWORD,
         "RegistryBody": request_schema(RegistryBody, REGISTRY),
         "RegistryImport": bodies.IMPORT,
         "TemporaryData": bodies.TEMPORARY_DATA,
