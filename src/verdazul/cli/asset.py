@@ -38,6 +38,21 @@ class Kind:
     collection: str
     example: str
 
+    @property
+    def one(self) -> str:
+        """As a sentence says it: data can be counted as assets only."""
+        article = "an" if self.noun[0] in "aeiou" else "a"
+        return f"{article} {self._counted}"
+
+    @property
+    def many(self) -> str:
+        """All of them, in a sentence."""
+        return f"{self._counted}s"
+
+    @property
+    def _counted(self) -> str:
+        return "data asset" if self.noun == "data" else self.noun
+
     def add(
         self,
         commands: grammar.Subparsers[Any],
@@ -112,7 +127,7 @@ def declare_share(commands: grammar.Subparsers[Any], kind: Kind) -> None:
         commands,
         "share",
         lambda session, arguments: _share(session, arguments, kind),
-        summary=f"Copy a version of {kind.noun} from the workspace to a registry, where other "
+        summary=f"Copy a version of {kind.one} from the workspace to a registry, where other "
         "workspaces find it. A version that is there never changes.",
         examples=[
             f"-n {kind.example} -v 1 --registry-name shared",
@@ -208,7 +223,7 @@ def _declare_readers(commands: grammar.Subparsers[Any], kind: Kind) -> None:
         commands,
         "show",
         lambda session, arguments: _show(session, arguments, kind),
-        summary=f"Show a version of {kind.noun}.",
+        summary=f"Show a version of {kind.one}.",
         examples=[f"-n {kind.example} -v 1", f"-n {kind.example} -l latest --query id -o tsv"],
     )
     name_flags(one)
@@ -217,7 +232,7 @@ def _declare_readers(commands: grammar.Subparsers[Any], kind: Kind) -> None:
         commands,
         "list",
         lambda session, arguments: _list(session, arguments, kind),
-        summary=f"List {kind.noun}s by name, or the versions of one. Archived ones are left out.",
+        summary=f"List {kind.many} by name, or the versions of one. Archived ones are left out.",
         examples=["-o table", f"-n {kind.example} --include-archived"],
     )
     every.add_argument("-n", "--name", metavar="NAME", help="list the versions of this one")
