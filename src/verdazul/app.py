@@ -23,6 +23,7 @@ from verdazul.api.app import Api
 from verdazul.api.arm import Links
 from verdazul.api.identity import TOKEN_SECONDS
 from verdazul.api_socket import listening
+from verdazul.artifacts.accounts import AzureAccounts
 from verdazul.artifacts.blobs import FolderBlobs
 from verdazul.artifacts.folder import FolderArtifacts
 from verdazul.artifacts.registries import FolderRegistries
@@ -204,6 +205,7 @@ async def _open(
         registries=FolderRegistries(settings.home / settings.registries),
         uploads=uploads,
         blobs=blobs,
+        accounts=AzureAccounts(home.path, clock=clock),
         clock=clock,
         ids=RandomIds(),
         issuers=_issuers(settings, clock),

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from verdazul.core.access import RoleAssignment
 from verdazul.core.audit import Entry, Wanted
-from verdazul.core.blobs import Blob, Place
+from verdazul.core.blobs import Blob, Elsewhere, Place
 from verdazul.core.changes import Change
 from verdazul.core.environment import EnvironmentState, Recipe
 from verdazul.core.instance import Instance, InstanceId, Launch
@@ -26,6 +26,7 @@ from verdazul.core.records import (
 )
 from verdazul.core.route import Route
 from verdazul.core.trust import Signer, Trust
+from verdazul.model.datastore import DatastoreSpec
 from verdazul.model.errors import Problem
 from verdazul.model.events import Event
 from verdazul.model.status import Status
@@ -345,6 +346,21 @@ class Blobs(Protocol):
 
     async def prune(self, container: str, keep: frozenset[str]) -> None:
         """Drop what clients uploaded for assets that are not in `keep` (LocalUpload/<name>)."""
+
+
+class Accounts(Protocol):
+    """Storage accounts elsewhere, as datastores name them. Raises Forbidden for credentials that do
+    not open one, NotFound, UserError (DatastoreUnreachable), Retryable.
+    """
+
+    async def gather(self, place: Elsewhere, *, under_its_name: bool) -> str:
+        """A folder with all that is at the place, whole, ready to be adopted; as Blobs has it."""
+
+    async def check(self, store: DatastoreSpec) -> None:
+        """Whether its container is there and its credentials open it."""
+
+    def signature(self, store: DatastoreSpec, *, seconds: float) -> str:
+        """A query that opens its container for a while. Its credentials are an account's key."""
 
 
 class Artifacts(Protocol):

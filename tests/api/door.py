@@ -68,7 +68,7 @@ class Door:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.client.request(
             method,
-            f"{WORKSPACE}/{path}?{VERSION}",
+            f"{WORKSPACE}/{path}{'&' if '?' in path else '?'}{VERSION}",
             json=body,
             headers=named,
         )

@@ -47,6 +47,7 @@ SENT_TO = {
     "AssetContainerBody": ("PUT", "environments/env"),
     "PendingUploadBody": ("POST", "codes/code/versions/1/startPendingUpload"),
     "ListSecrets": ("POST", "datastores/workspaceblobstore/listSecrets"),
+    "DatastoreBody": ("PUT", "datastores/weights?skipValidation=true"),
     "ConnectionBody": ("PUT", "connections/conn"),
     "RegenerateKeys": ("POST", f"{ENDPOINT}/regenerateKeys"),
     "GetLogs": ("POST", f"{BLUE}/getLogs"),

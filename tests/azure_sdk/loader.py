@@ -14,20 +14,25 @@ from typing import Any
 
 warnings.filterwarnings("ignore")
 
-from azure.ai.ml import load_online_deployment, load_online_endpoint  # noqa: E402
+from azure.ai.ml import (  # noqa: E402
+    load_datastore,
+    load_online_deployment,
+    load_online_endpoint,
+)
 
 
 def told(path: str) -> dict[str, Any]:
-    load = load_online_endpoint if "endpoint" in path.rpartition("/")[2] else load_online_deployment
+    kind = path.rpartition("/")[2].partition(".")[0]
     try:
-        body = (
-            load(path)._to_rest_online_endpoint("local")
-            if load is load_online_endpoint
-            else (load(path)._to_rest_object("local"))
-        )
+        if kind == "datastore":
+            body = load_datastore(path)._to_rest_object()
+        elif kind == "endpoint":
+            body = load_online_endpoint(path)._to_rest_online_endpoint("local")
+        else:
+            body = load_online_deployment(path)._to_rest_object("local")
+        return {"body": body.as_dict()}
     except Exception as error:  # noqa: BLE001 - whatever the SDK raises is a refusal
         return {"refused": str(error)}
-    return {"body": body.as_dict()}
 
 
 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):

@@ -17,6 +17,7 @@ import yaml
 
 from tests.azure_sdk.environments import interpreter
 from verdazul.model.arm import deployment_to_arm, endpoint_to_arm
+from verdazul.model.datastore_bodies import datastore_to_arm, load_datastore
 from verdazul.model.errors import UserError
 from verdazul.model.load import load_deployment, load_endpoint
 
@@ -39,6 +40,18 @@ PROBE = {
     "success_threshold": 1,
     "failure_threshold": 3,
 }
+
+
+DATASTORE = {
+    "name": "weights",
+    "type": "azure_blob",
+    "account_name": "mymodels",
+    "container_name": "production",
+}
+GEN2 = {"type": "azure_data_lake_gen2", "container_name": "leave out", "filesystem": "lake"}
+PRINCIPAL = {"tenant_id": "t", "client_id": "c", "client_secret": "s"}
+CERTIFICATE = {"tenant_id": "t", "client_id": "c", "thumbprint": "x", "certificate": "PEM"}
+AUTHORITY = {"authority_url": "https://login.example", "resource_url": "https://r.example"}
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,11 @@ def deployment(what: str, why: str = "", **fields: Any) -> Case:
 def kubernetes(what: str, why: str = "", **fields: Any) -> Case:
     wanted = {"type": "kubernetes", "instance_type": "leave out", **fields}
     return deployment(f"kubernetes, {what}", why, **wanted)
+
+
+def datastore(what: str, why: str = "", **fields: Any) -> Case:
+    wanted = {key: value for key, value in {**DATASTORE, **fields}.items() if value != "leave out"}
+    return Case("datastore", what, wanted, why)
 
 
 CASES = (
@@ -140,6 +158,44 @@ CASES = (
         "sampling over 1",
         data_collector={"collections": {"a": {"enabled": "true"}}, "sampling_rate": 2},
     ),
+    datastore("account key", credentials={"account_key": "a2V5"}),
+    datastore("signature", credentials={"sas_token": "sv=1"}),
+    datastore("no credentials"),
+    datastore("empty credentials", credentials={}),
+    datastore("words", description="d", tags={"a": "b"}),
+    datastore("another cloud", endpoint="core.chinacloudapi.cn", protocol="https"),
+    datastore("gen2", **GEN2, credentials=PRINCIPAL),
+    datastore("gen2 by certificate", **GEN2, credentials=CERTIFICATE),
+    datastore("gen2 at another authority", **GEN2, credentials={**PRINCIPAL, **AUTHORITY}),
+    datastore(
+        "authority by its old name",
+        **GEN2,
+        credentials={**PRINCIPAL, "authority_uri": "https://login.example"},
+    ),
+    datastore("gen2 by key", **GEN2, credentials={"account_key": "a2V5"}),
+    datastore("blob by principal", credentials=PRINCIPAL),
+    datastore("principal without secret", **GEN2, credentials={"tenant_id": "t", "client_id": "c"}),
+    datastore("two kinds of credentials", credentials={"account_key": "k", "sas_token": "s"}),
+    datastore("credentials with a type", credentials={"type": "sas", "sas_token": "s"}),
+    datastore("unknown credential", credentials={"password": "x"}),
+    datastore("file share", type="azure_file", container_name="leave out", file_share_name="s"),
+    datastore(
+        "lake of the first generation",
+        type="azure_data_lake_gen1",
+        account_name="leave out",
+        container_name="leave out",
+        store_name="s",
+    ),
+    datastore("unknown type", type="azure_tape"),
+    datastore("no type", type="leave out"),
+    datastore("no account", account_name="leave out"),
+    datastore("no container", container_name="leave out"),
+    datastore("the key of another type", filesystem="abc"),
+    datastore("properties", properties={"a": "b"}),
+    datastore("its own id", "the SDK drops it without a word", id="x"),
+    datastore("unknown key", acount="x"),
+    datastore("no such account", "no account has such a name", account_name="My_Models"),
+    datastore("no such protocol", "nothing speaks it", protocol="ftp"),
 )
 
 # What one side says and the other leaves to the server, which reads it the same way.
@@ -156,6 +212,9 @@ _SERVERS_DEFAULTS = (
     "properties.authMode",
     "properties.endpointComputeType",
     "properties.instanceType",
+    "properties.endpoint",
+    "properties.protocol",
+    "properties.credentials.authorityUrl",
 )
 
 
@@ -195,6 +254,8 @@ def test_both_take_or_refuse_it_and_say_the_same(
 
 def ours(path: Path) -> dict[str, Any]:
     try:
+        if path.name == "datastore.yml":
+            return {"body": datastore_to_arm(load_datastore(path))}
         if path.name == "endpoint.yml":
             return {"body": endpoint_to_arm(load_endpoint(path), location="local")}
         return {"body": deployment_to_arm(load_deployment(path), location="local")}

@@ -64,6 +64,13 @@ AZURE = {
         "show": "--name -n --populate-secrets",
         "update": "--name -n " + UPDATE,
     },
+    "datastore": {
+        "create": "--file -f --name -n --set",
+        "delete": "--name -n",
+        "list": "--max-results -r",
+        "show": "--name -n",
+        "update": "--name -n --file -f " + UPDATE,
+    },
     "compute": {"list-usage": "--location -l", "list-sizes": "--location -l"},
     "workspace": {
         "create": "--name -n --location -l --no-wait --file -f --set --tags --display-name "

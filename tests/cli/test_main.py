@@ -23,7 +23,7 @@ COMMANDS = {
     "model": [*("create", "show", "list", "update", "archive", "restore", "download")],
     "environment": ["create", "show", "list", "update", "archive", "restore"],
     "data": ["create", "show", "list", "update", "archive", "restore"],
-    "datastore": ["show", "list"],
+    "datastore": ["create", "update", "show", "list", "delete"],
     "connection": ["create", "update", "show", "list", "delete"],
     "compute": ["list-usage", "list-sizes"],
     "az": ["install-shim"],

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from verdazul.artifacts.accounts import AzureAccounts
 from verdazul.artifacts.blobs import FolderBlobs
 from verdazul.artifacts.fake import FakeArtifacts
 from verdazul.artifacts.registries import FolderRegistries
@@ -92,6 +93,7 @@ class Bench:
             ),
             uploads=uploads,
             blobs=blobs,
+            accounts=AzureAccounts(self.settings.home, clock=self.clock, retries=0),
             clock=self.clock,
             ids=CountedIds(),
             issuers=self.issuers,

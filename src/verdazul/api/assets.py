@@ -17,13 +17,13 @@ from starlette.responses import JSONResponse, Response
 from verdazul.api.arm import Handler, Links, Rule, asset_name, json_body, properties_of
 from verdazul.api.blob import GRANT_SECONDS, signed
 from verdazul.api.bodies import CONTAINER, PENDING_UPLOAD, refuse_unknown
-from verdazul.api.datastores import place_of
 from verdazul.api.discovery import ACCOUNT, BLOBS
 from verdazul.api.resources import asset_resource, container_resource
 from verdazul.control import assets
 from verdazul.control.assets import Registered
+from verdazul.control.datastores import place_of
 from verdazul.control.world import World
-from verdazul.core.blobs import Place
+from verdazul.core.blobs import Elsewhere, Place
 from verdazul.core.grants import Act
 from verdazul.core.records import Asset, AssetKey
 from verdazul.core.versions import View
@@ -112,7 +112,7 @@ class AssetRoutes:
             return await assets.register_upload(
                 self.world, key, properties, upload=upload, tree_hash=tree_hash
             )
-        place = self._place_of(uri)
+        place = await self._place_of(uri)
         if place:
             return await assets.register_stored(self.world, key, properties, place)
         raise UserError(
@@ -122,7 +122,7 @@ class AssetRoutes:
             fix="upload the files first; addresses elsewhere are not fetched",
         )
 
-    def _place_of(self, uri: object) -> Place | None:
+    async def _place_of(self, uri: object) -> Place | Elsewhere | None:
         if not isinstance(uri, str):
             return None
         for account in (BLOBS, f"{ACCOUNT}.blob.{_AZURES_OWN}"):
@@ -130,7 +130,7 @@ class AssetRoutes:
                 path = urlparse(uri).path.removeprefix(f"/{account}/")
                 container, _, path = path.partition("/")
                 return Place(container, path)
-        return place_of(self.world, uri)
+        return await place_of(self.world, uri)
 
     def _gets(self, kind: _Kind) -> Handler:
         async def get(request: Request, values: Values) -> Response:

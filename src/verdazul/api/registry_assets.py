@@ -32,14 +32,14 @@ from verdazul.api.bodies import (
     refuse_no_texts,
     refuse_unknown,
 )
-from verdazul.api.datastores import place_of
 from verdazul.api.registries import FRONT, ONE, check_group
 from verdazul.api.resources import asset_resource, container_resource
 from verdazul.control import permissions, registries
 from verdazul.control.assets import adopt_upload, existing_asset
+from verdazul.control.datastores import place_of
 from verdazul.control.registries import KINDS
 from verdazul.control.world import World
-from verdazul.core.blobs import Place
+from verdazul.core.blobs import Elsewhere, Place
 from verdazul.core.grants import Act
 from verdazul.core.records import Asset, AssetKey
 from verdazul.core.versions import Container
@@ -274,7 +274,14 @@ class RegistryAssetRoutes:
         if source.kind != "data":
             return None
         body = json.loads((await existing_asset(self.world, source)).body)
-        return place_of(self.world, str(body.get("dataUri")))
+        place = await place_of(self.world, str(body.get("dataUri")))
+        if isinstance(place, Elsewhere):
+            raise UserError(
+                f"data/{source.name} version {source.version} lies in datastore "
+                f"{place.store.name}; what is in a storage account is not copied into a registry",
+                code="NotSupportedYet",
+            )
+        return place
 
     def _resource(self, reference: RegistryReference, asset: Asset) -> dict[str, Any]:
         properties = {k: v for k, v in json.loads(asset.body).items() if v is not None}

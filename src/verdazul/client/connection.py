@@ -92,6 +92,7 @@ class Connection:
         body: Any = None,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
     ) -> Answer:
         """Ask the control plane. Raises the VerdazulError that the status and body stand for."""
         response = self.send(
@@ -100,6 +101,7 @@ class Connection:
             json=body,
             params={"api-version": API_VERSION, **(query or {})},
             headers={"Authorization": f"Bearer {self._credential()}", **(headers or {})},
+            timeout=timeout,
         )
         if response.is_error:
             raise _refusal(response)

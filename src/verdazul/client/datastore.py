@@ -16,9 +16,12 @@ from xml.etree import ElementTree as ET
 
 from verdazul.client.assets import Parcel, Telling, send_parcel
 from verdazul.client.connection import Connection
+from verdazul.client.server import Server
 from verdazul.client.uploads import Place
-from verdazul.client.workspace import Assets, Registry, Workspace
-from verdazul.model.errors import Fatal, NotFound
+from verdazul.client.workspace import Assets, Registry, Resource, Workspace
+from verdazul.model.datastore import CredentialsType
+from verdazul.model.datastore_bodies import datastore_from_arm
+from verdazul.model.errors import Fatal, NotFound, UserError
 
 DEFAULT = "workspaceblobstore"
 _UPLOADS = "LocalUpload"
@@ -71,11 +74,30 @@ class Store:
 def open_store(workspace: Workspace, name: str = DEFAULT) -> Store:
     """Open a datastore for a while. Raises NotFound."""
     resource = workspace.datastore(name)
-    said: Mapping[str, Any] = resource.get().body["properties"]
+    body = resource.get().body
+    said: Mapping[str, Any] = body["properties"]
+    if not said.get("isDefault"):
+        return _elsewhere(resource, name, body)
     secret = resource.act("listSecrets", {"expirableSecret": True, "expireAfterHours": 1}).body
     account = f"{said['accountName']}.blob.{said['endpoint']}".rstrip("/")
     uri = f"{said['protocol']}://{account}/{said['containerName']}"
     return Store(workspace.connection, name, Place(uri, str(secret["sasToken"])))
+
+
+def _elsewhere(resource: Resource, name: str, body: Mapping[str, Any]) -> Store:
+    """One in another account: it is asked itself, and is not shown what opens our server."""
+    spec = datastore_from_arm(name, body)
+    if spec.credentials.type not in {CredentialsType.ACCOUNT_KEY, CredentialsType.SAS}:
+        raise UserError(
+            f"datastore {name} gives no signature: its credentials are of type "
+            f"{spec.credentials.type.value}",
+            code="NotSupportedYet",
+            fix="read its files with Azure's own tools (az storage blob download-batch)",
+        )
+    asked = {"expirableSecret": True, "expireAfterHours": 1}
+    signature = str(resource.act("listSecrets", asked).body["sasToken"]).removeprefix("?")
+    place = Place(f"{spec.url}/{spec.container}", signature)
+    return Store(Connection(Server(spec.url, token="")), name, place)
 
 
 def download(workspace: Workspace, uri: str, folder: Path, *, telling: Telling) -> int:

@@ -14,6 +14,7 @@ from verdazul.client.workspace import Assets, Resource, Workspace
 from verdazul.model.asset_bodies import data_to_arm, environment_to_arm, model_to_arm
 from verdazul.model.assets import InlineData, InlineEnvironment, InlineModel, is_address
 
+_FETCH_SECONDS = 3600.0  # the server answers when it has the files
 Body = dict[str, Any]
 
 
@@ -25,7 +26,10 @@ def create_model(place: Assets, model: InlineModel, *, telling: Telling) -> Body
         register_model(place, numbered, telling=telling)
         return _read(place.asset("models", str(model.name), version))
     body = model_to_arm(numbered, model.path)
-    return _put(place.asset("models", str(model.name), version), body)
+    telling.moving(f"the server fetches {model.path}")
+    asset = place.asset("models", str(model.name), version)
+    fetched: Body = asset.put(body, timeout=_FETCH_SECONDS).body
+    return fetched
 
 
 def create_data(place: Assets, data: InlineData, *, telling: Telling) -> Body:

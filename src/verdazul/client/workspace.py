@@ -50,15 +50,17 @@ class Resource:
 
     def create(self, body: Mapping[str, Any]) -> Answer:
         """PUT that refuses to replace."""
-        return self._put(body, {"If-None-Match": "*"})
+        headers = {"If-None-Match": "*"}
+        return self.connection.request("PUT", self.path, body=body, headers=headers)
 
-    def put(self, body: Mapping[str, Any]) -> Answer:
+    def put(self, body: Mapping[str, Any], *, timeout: float | None = None, **query: str) -> Answer:
         """PUT whatever is there now."""
-        return self._put(body, {})
+        return self.connection.request("PUT", self.path, body=body, query=query, timeout=timeout)
 
-    def replace(self, body: Mapping[str, Any], *, etag: str) -> Answer:
+    def replace(self, body: Mapping[str, Any], *, etag: str, **query: str) -> Answer:
         """PUT only while the version that was read is still the stored one."""
-        return self._put(body, {"If-Match": etag} if etag else {})
+        headers = {"If-Match": etag} if etag else {}
+        return self.connection.request("PUT", self.path, body=body, query=query, headers=headers)
 
     def delete(self) -> Answer:
         return self.connection.request("DELETE", self.path)
@@ -70,9 +72,6 @@ class Resource:
     def list(self, **query: str) -> Iterator[dict[str, Any]]:
         """Yield every entry of a collection."""
         return self.connection.pages(self.path, query)
-
-    def _put(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
-        return self.connection.request("PUT", self.path, body=body, headers=headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,13 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from verdazul.control.world import World
-from verdazul.core.blobs import DEFAULT_CONTAINER, LOCAL_UPLOADS, Place
+from verdazul.core.blobs import (
+    DEFAULT_CONTAINER,
+    DEFAULT_STORE,
+    LOCAL_UPLOADS,
+    Elsewhere,
+    Place,
+)
 from verdazul.core.changes import DescribeAsset, ForgetAsset, PutAsset
 from verdazul.core.environment import Recipe
 from verdazul.core.records import Asset, AssetKey
@@ -24,7 +30,6 @@ from verdazul.model.assets import InlineEnvironment
 from verdazul.model.errors import Conflict, NotFound, UserError
 from verdazul.model.ids import WorkspaceId
 
-DATASTORE = "workspaceblobstore"
 _URI = {"codes": "codeUri", "models": "modelUri"}
 
 
@@ -55,23 +60,32 @@ async def register_upload(
 
 
 async def register_stored(
-    world: World, key: AssetKey, properties: Mapping[str, Any], place: Place
+    world: World, key: AssetKey, properties: Mapping[str, Any], place: Place | Elsewhere
 ) -> Registered:
-    """Adopt what lies in a datastore; from now on nothing changes there.
+    """Adopt what lies in a datastore; whatever becomes of it there, the version has it.
 
     Raises NotFound when nothing is there, Conflict for other content.
     """
-    known = await world.store.asset(key)
-    uri = _URI[key.kind]
-    if known and known.digest and json.loads(known.body).get(uri) == properties.get(uri):
-        digest = known.digest
-    else:
-        is_named = key.kind == "models"  # as scripts expect it; code lies at the top
-        staged = await world.blobs.gather(place, under_its_name=is_named)
-        digest = await world.artifacts.adopt(staged)
-        name = f"/{PurePosixPath(place.path).name}" if is_named else ""
-        await world.blobs.share(place, f"{world.artifacts.path(digest)}{name}")
-    return await _register(world, _asset_of(world, key, properties, digest=digest), known)
+    async with world.turns.of(f"{key.kind}/{key.name}/{key.version}"):  # who repeats it, waits
+        known = await world.store.asset(key)
+        uri = _URI[key.kind]
+        if known and known.digest and json.loads(known.body).get(uri) == properties.get(uri):
+            digest = known.digest
+        else:
+            digest = await _taken_in(world, key, place)
+        return await _register(world, _asset_of(world, key, properties, digest=digest), known)
+
+
+async def _taken_in(world: World, key: AssetKey, place: Place | Elsewhere) -> str:
+    is_named = key.kind == "models"  # as scripts expect it; code lies at the top
+    if isinstance(place, Elsewhere):
+        staged = await world.accounts.gather(place, under_its_name=is_named)
+        return await world.artifacts.adopt(staged)
+    staged = await world.blobs.gather(place, under_its_name=is_named)
+    digest = await world.artifacts.adopt(staged)
+    name = f"/{PurePosixPath(place.path).name}" if is_named else ""
+    await world.blobs.share(place, f"{world.artifacts.path(digest)}{name}")
+    return digest
 
 
 async def register_described(
@@ -131,7 +145,7 @@ async def delete_asset(world: World, key: AssetKey) -> bool:
     asset = await world.store.asset(key)
     if asset is None:
         return False
-    users = await _users(world, asset)
+    users = await deployments_of(world, asset)
     if users:
         raise Conflict(
             f"{key.kind}/{key.name} version {key.version} is used by deployment "
@@ -191,7 +205,7 @@ async def _shown_at(world: World, key: AssetKey, digest: str) -> str:
         blob.path.split("/")[2] for blob in await world.blobs.list(DEFAULT_CONTAINER, f"{path}/")
     }
     inner = f"/{top.pop()}" if len(top) == 1 else ""
-    return f"azureml://datastores/{DATASTORE}/paths/{path}{inner}"
+    return f"azureml://datastores/{DEFAULT_STORE}/paths/{path}{inner}"
 
 
 def check_arrived(
@@ -208,7 +222,7 @@ def check_arrived(
         )
 
 
-async def _users(world: World, asset: Asset) -> list[str]:
+async def deployments_of(world: World, asset: Asset) -> list[str]:
     """Deployments made from it, as endpoint/deployment."""
     found = []
     for endpoint in await world.store.endpoints():

@@ -11,14 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 from verdazul.control.assets import (
-    DATASTORE,
     Registered,
     check_arrived,
     existing_asset,
     refuse_other_workspace,
 )
 from verdazul.control.world import World
-from verdazul.core.blobs import Place
+from verdazul.core.blobs import DEFAULT_STORE, Place
 from verdazul.core.records import Asset, AssetKey
 from verdazul.core.registries import Registry
 from verdazul.core.versions import Container, View, containers, same_content, visible
@@ -138,7 +137,7 @@ async def share(
         digest = await world.artifacts.adopt(staged)
     elif key.kind == "models" and not digest:
         raise UserError(
-            f"{key.kind}/{key.name} version {key.version} has no files in {DATASTORE}",
+            f"{key.kind}/{key.name} version {key.version} has no files in {DEFAULT_STORE}",
             code="InvalidValue",
         )
     properties = {**json.loads(asset.body), "isArchived": False}

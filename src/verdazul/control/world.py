@@ -12,6 +12,7 @@ from verdazul.core.route import Surroundings
 from verdazul.model.errors import Problem
 from verdazul.model.kubernetes import BUILT_IN, Grant
 from verdazul.ports import (
+    Accounts,
     Artifacts,
     Blobs,
     Clock,
@@ -59,6 +60,7 @@ class World:
     registries: Registries
     uploads: Uploads
     blobs: Blobs
+    accounts: Accounts
     clock: Clock
     ids: Ids
     issuers: Issuers

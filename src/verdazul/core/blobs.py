@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from verdazul.model.datastore import DatastoreSpec
+
+DEFAULT_STORE = "workspaceblobstore"
+"""The datastore that a workspace always has."""
 DEFAULT_CONTAINER = "azureml-blobstore"
-"""The container behind the datastore `workspaceblobstore`."""
+"""The container behind it."""
 LOCAL_UPLOADS = "LocalUpload"
 """Below it clients put what they upload for an asset, each tree under a name of its own."""
 
@@ -16,6 +20,14 @@ class Place:
     """A blob, or all blobs below a path."""
 
     container: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A blob, or all blobs below a path, in a storage account that is not ours."""
+
+    store: DatastoreSpec
     path: str
 
 

@@ -57,7 +57,7 @@ ACTIONS: tuple[str, ...] = (
     PACKAGE_MODEL,
     *_under(_REGISTRIES, *_EACH),
     *(READ_SHELF, WRITE_SHELF),
-    *_under(f"{_WORKSPACES}/datastores", "read", "listSecrets/action"),
+    *_under(f"{_WORKSPACES}/datastores", *_EACH, "listSecrets/action"),
     *_under(f"{_WORKSPACES}/connections", *_EACH, "listSecrets/action"),
     *_under(f"{ML}/locations", "usages/read", "quotas/read", "vmSizes/read"),
     *_under(f"{ML}/locations", "mfeOperationsStatus/read", "mfeOperationResults/read"),

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 
 from verdazul.model.arm import DEPLOYMENT, ENDPOINT
+from verdazul.model.datastore_bodies import spelled
 from verdazul.model.wire import read
 
 
@@ -52,7 +53,6 @@ _WORDS = {
     "modelType": "type",
     "dataUri": "path",
     "dataType": "type",
-    "datastoreType": "type",
 }
 
 
@@ -71,6 +71,14 @@ def asset_entity(resource: Mapping[str, object]) -> dict[str, object]:
             "name": name.rpartition("/")[2],
             "version": version or None,
         }
+    )
+
+
+def datastore_entity(resource: Mapping[str, object]) -> dict[str, object]:
+    """A datastore as people see it; keys are sorted."""
+    properties = _object(resource.get("properties"))
+    return _tidy(
+        {**spelled(resource), **_identified(resource), "is_default": properties.get("isDefault")}
     )
 
 

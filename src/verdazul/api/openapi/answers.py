@@ -190,17 +190,26 @@ _WORKSPACE = _object(
 )
 _DATASTORE = _object(
     {
-        "datastoreType": {"type": "string", "enum": ["AzureBlob"]},
+        "datastoreType": {"type": "string", "enum": ["AzureBlob", "AzureDataLakeGen2"]},
         "accountName": TEXT,
-        "containerName": TEXT,
         "endpoint": TEXT,
-        "protocol": TEXT,
         "isDefault": TRUTH,
-        "credentials": _object({"credentialsType": {"type": "string", "enum": ["Sas"]}}),
+        "credentials": _object(
+            {
+                "credentialsType": {
+                    "type": "string",
+                    "enum": ["AccountKey", "Sas", "ServicePrincipal", "Certificate", "None"],
+                }
+            },
+            dict.fromkeys(
+                ("tenantId", "clientId", "authorityUrl", "resourceUrl", "thumbprint"), TEXT
+            ),
+        ),
         "serviceDataAccessAuthIdentity": TEXT,
         "tags": TEXTS,
         "properties": TEXTS,
-    }
+    },
+    dict.fromkeys(("containerName", "filesystem", "protocol", "description"), TEXT),
 )
 _UPLOAD = _object(
     {
@@ -328,7 +337,13 @@ def answer_schemas() -> dict[str, Schema]:
         ),
         "DeploymentLogs": _object({"content": TEXT}),
         "DatastoreSecrets": _object(
-            {"secretsType": {"type": "string", "enum": ["Sas"]}, "sasToken": TEXT}
+            {
+                "secretsType": {
+                    "type": "string",
+                    "enum": ["AccountKey", "Sas", "ServicePrincipal", "Certificate"],
+                }
+            },
+            dict.fromkeys(("key", "sasToken", "clientSecret", "certificate"), TEXT),
         ),
         "PendingUpload": _UPLOAD,
         "Clouds": _list(_CLOUD),

@@ -251,18 +251,34 @@ _WORKSPACE = {
     "GET datastores": Operation(
         "Datastores_List",
         "Workspace",
-        "List datastores; there is one",
+        "List datastores by name, the workspace's own first",
         lists("Datastore"),
-        query=("isDefault", *_PAGED),
+        query=("isDefault", "names", "searchText", *_PAGED),
     ),
     "GET datastores/{name}": Operation(
-        "Datastores_Get", "Workspace", "Show a datastore", shows("Datastore")
+        "Datastores_Get", "Workspace", "Show a datastore, without its secret", shows("Datastore")
+    ),
+    "PUT datastores/{name}": Operation(
+        "Datastores_CreateOrUpdate",
+        "Workspace",
+        "Keep a datastore, or change its credentials and words; its secret is sealed at once",
+        puts("Datastore", "ETag"),
+        body="DatastoreBody",
+        query=("skipValidation",),
+        headers=_MATCH,
+    ),
+    "DELETE datastores/{name}": Operation(
+        "Datastores_Delete",
+        "Workspace",
+        "Forget a datastore; what is in its account stays",
+        deletes(),
+        headers=_MATCH,
     ),
     "POST datastores/{name}/listSecrets": Operation(
         "Datastores_ListSecrets",
         "Workspace",
-        "Make a signature that opens the datastore for a while",
-        shows("DatastoreSecrets", says="The signature."),
+        "Show what opens the datastore; the workspace's own by a signature, for a while",
+        shows("DatastoreSecrets", says="The secret."),
         body="ListSecrets",
     ),
     "GET connections": Operation(

@@ -67,7 +67,16 @@ QUERY: dict[str, tuple[str, Schema]] = {
     "hash": ("Versions with this hash, of whatever name.", _TEXT),
     "hashVersion": ("How the hash was made; hashes of different kinds never meet.", _TEXT),
     "category": ("Connections of this category only.", _TEXT),
-    "isDefault": ("`false`: none, since the one datastore is the default.", _TEXT),
+    "isDefault": (
+        "`true`: the workspace's own; `false`: all others.",
+        {"type": "string", "enum": ["true", "false"]},
+    ),
+    "names": ("Datastores of these names only, with commas.", _TEXT),
+    "searchText": ("Those with this in their name.", _TEXT),
+    "skipValidation": (
+        "`true`: keep it without trying whether its credentials open it.",
+        {"type": "string", "enum": ["true", "false"]},
+    ),
     "resource": (
         "What the token is for: this server, https://storage.azure.com, https://ml.azure.com.",
         _TEXT,

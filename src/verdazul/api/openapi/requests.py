@@ -14,6 +14,8 @@ from verdazul.api.endpoints import PATCHABLE as ENDPOINT_PATCH
 from verdazul.api.openapi.answers import SINGULAR
 from verdazul.model.arm import DEPLOYMENT, ENDPOINT
 from verdazul.model.asset_bodies import VERSIONS
+from verdazul.model.datastore import DatastoreSpec
+from verdazul.model.datastore_bodies import TABLE as DATASTORE
 from verdazul.model.deployment import DeploymentSpec
 from verdazul.model.endpoint import EndpointSpec
 from verdazul.model.registry import REGISTRY, RegistryBody
@@ -79,6 +81,17 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "TemporaryData": {"temporaryDataReferenceType": "TemporaryBlobReference"},
     "DataReference": {"assetId": "azureml://registries/shared/models/credit/versions/1"},
+    "DatastoreBody": {
+        "properties": {
+            "datastoreType": "AzureBlob",
+            "accountName": "mymodels",
+            "containerName": "production",
+            "credentials": {
+                "credentialsType": "Sas",
+                "secrets": {"secretsType": "Sas", "sasToken": "sv=..."},
+            },
+        }
+    },
     "UserBody": {
         "userPrincipalName": "alice@example.com",
         "displayName": "Alice",
@@ -148,6 +161,7 @@ def request_schemas() -> dict[str, Schema]:
         "AssetContainerBody": bodies.CONTAINER,
         "PendingUploadBody": bodies.PENDING_UPLOAD,
         "ListSecrets": bodies.LIST_SECRETS,
+        "DatastoreBody": {**request_schema(DatastoreSpec, DATASTORE), "required": ["properties"]},
         "ConnectionBody": bodies.CONNECTION,
         "RegenerateKeys": bodies.REGENERATE_KEYS,
         "GetLogs": bodies.GET_LOGS,
