@@ -122,7 +122,7 @@ def test_an_image_that_is_to_follow_its_base_is_refused_by_name(tell: Tell) -> N
         told = {"image": "i", "autoRebuild": "OnBaseImageUpdate"}
 
         refused = await door.ask("PUT", "environments/env/versions/1", {"properties": told})
-        told["autoRebuild"] = "Disabled"
+        told["autoRebuild"] = "disabled"
         taken = await door.ask("PUT", "environments/env/versions/1", {"properties": told})
 
         status, code, message = problem(refused)

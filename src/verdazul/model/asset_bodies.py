@@ -21,7 +21,7 @@ HASH_VERSION = "verdazul-tree-1"
 
 
 def _only_disabled(text: str | None) -> str | None:
-    if text not in {None, "Disabled"}:
+    if text and text.lower() != "disabled":
         raise says(
             "NotSupportedYet",
             f"{KEY}: {shown(text)} is not supported: no image is built anew when its base changes",
