@@ -37,7 +37,8 @@ async def log(door: Door, filter_: str = "") -> list[dict[str, Any]]:
 
 def changes(event: dict[str, Any]) -> dict[str, tuple[str, str]]:
     return {
-        one["property"]: (one["before"], one["after"]) for one in event["properties"]["changes"]
+        one["property"]: (one["before"], one["after"])
+        for one in json.loads(event["properties"]["changes"])
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,7 +26,9 @@ def event(n: int = 1, *, code: str = "", changes: int = 1) -> dict[str, Any]:
         "resourceId": CREDIT,
         "status": {"value": "Failed" if code else "Succeeded"},
         "subStatus": {"value": code},
-        "properties": {"changes": [{**leaf, "property": f"p{m}"} for m in range(changes)]},
+        "properties": {
+            "changes": json.dumps([{**leaf, "property": f"p{m}"} for m in range(changes)])
+        },
     }
 
 

@@ -63,7 +63,7 @@ def test_a_script_for_azure_reads_it(own_system: System, tmp_path: Path) -> None
 
     assert done.returncode == 0, done.stderr
     (event,) = json.loads(done.stdout)
-    (change,) = event["properties"]["changes"]
+    (change,) = json.loads(event["properties"]["changes"])
     assert (change["property"], change["after"]) == ("tags.team", '"risk"')
     assert (event["caller"], event["status"]["value"]) == ("owner", "Succeeded")
     assert ip_address(event["httpRequest"]["clientIpAddress"])

@@ -128,7 +128,8 @@ class ActivityRoutes:
                 "uri": f"{self.links.address}{quote(entry.resource)}",
             },
             "properties": {
-                "changes": [_change(leaf) for leaf in entry.leaves],
+                # Azure's properties are texts, and its clients read nothing else there.
+                "changes": json.dumps([_change(leaf) for leaf in entry.leaves]),
                 "statusMessage": str(problem) if problem else "",
             },
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -81,7 +82,7 @@ def _columns(workspace: str) -> tuple[render.Column, ...]:
         ("Operation", lambda event: _short_action(event["operationName"]["value"])),
         ("Resource", lambda event: _short_id(event["resourceId"], workspace)),
         ("Status", _status),
-        ("Changes", lambda event: _changes(event["properties"]["changes"])),
+        ("Changes", lambda event: _changes(json.loads(event["properties"]["changes"]))),
     )
 
 

@@ -64,7 +64,14 @@ ACTIVITY_EVENT = _object(
             dict.fromkeys(("clientRequestId", "clientIpAddress", "method", "uri"), TEXT)
         ),
         "properties": _object(
-            {"changes": {"type": "array", "items": _CHANGE}, "statusMessage": TEXT}
+            {
+                "changes": {
+                    "type": "string",
+                    "contentMediaType": "application/json",
+                    "contentSchema": {"type": "array", "items": _CHANGE},
+                },
+                "statusMessage": TEXT,
+            }
         ),
     }
 )
