@@ -103,7 +103,7 @@ def datastores(ml: MLClient) -> None:
     same((made.container_name, made.endpoint, made.tags), ("production", AZURE, {"a": "b"}))
     assert "sv=1" not in str(vars(call("datastores.get", ops.get, name).credentials))
     opened = call("datastores.get secrets", ops.get, name, include_secrets=True)
-    if NAME != "middle":  # 1.28 takes what any server answers here for no credentials at all
+    if NAME == "new":  # older ones compare with classes of another API version: none is Sas
         same(opened.credentials.sas_token, "sv=1")
     opened.description = "of production"
     same(call("datastores.update", ops.create_or_update, opened).description, "of production")

@@ -143,7 +143,7 @@ def test_the_datastore_and_the_workspace_are_shown_without_secrets(run: Command)
     [store] = run("datastore", "list")
 
     assert store == run("datastore", "show", "-n", store["name"])
-    assert store["type"] == "AzureBlob"
+    assert store["type"] == "azure_blob"
     assert "sasToken" not in json.dumps(store)
 
     workspace = run("workspace", "show")
