@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -73,8 +74,35 @@ def test_lists_choose_by_name_and_default(tell: Tell, account: Account) -> None:
         assert await names(door, isDefault="false") == ["weights"]
         assert await names(door, names="Weights,other") == ["weights"]
         assert await names(door, searchText="blob") == ["workspaceblobstore"]
-        wrong = await door.client.get(f"{WORKSPACE}/datastores", params={"isDefault": "maybe"})
-        assert problem(wrong)[:2] == (400, "InvalidQueryParameter")
+        for query in ({"isDefault": "maybe"}, {"count": "x"}, {"orderBy": "size"}):
+            wrong = await door.client.get(f"{WORKSPACE}/datastores", params=query)
+            assert problem(wrong)[:2] == (400, "InvalidQueryParameter")
+
+    tell(story)
+
+
+def test_lists_come_in_the_order_and_the_pages_that_are_asked_for(
+    tell: Tell, account: Account
+) -> None:
+    async def story(door: Door) -> None:
+        await keep(door, body_of(account))
+        both = ["weights", "workspaceblobstore"]
+
+        async def listed(**query: str) -> list[list[str]]:
+            pages, address = [], f"{WORKSPACE}/datastores?{urlencode(query)}"
+            while address:
+                found = (await door.client.get(address)).json()
+                pages.append([one["name"] for one in found["value"]])
+                address = found.get("nextLink", "")
+            return pages
+
+        assert await listed(orderBy="name", orderByAsc="true") == [both]
+        assert await listed(orderBy="name") == [both[::-1]]
+        assert await listed(orderBy="createdtime", count="0") == [both]
+        assert await listed(orderBy="modifiedtime", orderByAsc="true", count="1") == [
+            ["workspaceblobstore"],
+            ["weights"],
+        ]
 
     tell(story)
 

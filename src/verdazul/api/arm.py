@@ -317,10 +317,15 @@ class Links:
         return f"{self.address}{path}?api-version=2023-04-01"
 
     def page(
-        self, request: Request, things: Sequence[dict[str, Any]], *, begin: int = 0
+        self,
+        request: Request,
+        things: Sequence[dict[str, Any]],
+        *,
+        begin: int = 0,
+        most: int = PAGE_SIZE,
     ) -> Response:
         """The part of a list that is asked for, and where the next one is; as `Page.cut`."""
-        part, following = asked_page(request).cut(things, most=PAGE_SIZE, begin=begin)
+        part, following = asked_page(request).cut(things, most=most, begin=begin)
         body: dict[str, Any] = {"value": list(part)}
         if following is not None:
             words = {**request.query_params, "$skip": str(following)}
@@ -343,11 +348,11 @@ class Links:
 def asked_page(request: Request) -> Page:
     """Which part of a list a caller wants."""
     asked = request.query_params
-    return Page(_count("$skip", asked.get("$skip")) or 0, _count("$top", asked.get("$top")))
+    return Page(count("$skip", asked.get("$skip")) or 0, count("$top", asked.get("$top")))
 
 
-def _count(name: str, text: str | None) -> int | None:
-    """$top and $skip; absent is None."""
+def count(name: str, text: str | None) -> int | None:
+    """A number of things in a query, such as $top; absent is None."""
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 10):  # noqa: PLR2004 - fits any list

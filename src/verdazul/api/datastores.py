@@ -5,14 +5,22 @@ The own one's secret is never a key: only a signature that opens its container f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from verdazul.api.arm import Links, Rule, json_body, precondition, workspace_path
+from verdazul.api.arm import (
+    PAGE_SIZE,
+    Links,
+    Rule,
+    count,
+    json_body,
+    precondition,
+    workspace_path,
+)
 from verdazul.api.blob import GRANT_SECONDS, signed
 from verdazul.api.bodies import LIST_SECRETS, MOST_HOURS, refuse_unknown
 from verdazul.api.discovery import STORAGE_SUFFIX, account_name
@@ -29,6 +37,11 @@ from verdazul.model.show import shown
 
 Values = Mapping[str, str]
 _ONE = "datastores/{name}"
+_ORDERS: Mapping[str, Callable[[dict[str, Any]], str]] = {
+    "createdtime": lambda one: str(one["systemData"]["createdAt"]),
+    "modifiedtime": lambda one: str(one["systemData"]["lastModifiedAt"]),
+    "name": lambda one: str(one["name"]).lower(),
+}
 _TRUTHS = {"": None, "true": True, "false": False}
 
 
@@ -50,7 +63,10 @@ class DatastoreRoutes:
         ]
 
     async def list(self, request: Request, values: Values) -> Response:
-        """By name, the workspace's own first; `isDefault`, `names` and `searchText` choose."""
+        """By name, the workspace's own first, unless `orderBy` says otherwise; `count` to a page.
+
+        `isDefault`, `names` and `searchText` choose.
+        """
         del values
         asked = request.query_params
         is_default = _truth("isDefault", asked.get("isDefault", ""))
@@ -64,7 +80,8 @@ class DatastoreRoutes:
             for one in every
             if text in one["name"].lower() and (not names or one["name"].lower() in names)
         ]
-        return self.links.page(request, chosen)
+        size = count("count", asked.get("count")) or PAGE_SIZE
+        return self.links.page(request, _ordered(chosen, asked), most=min(size, PAGE_SIZE))
 
     async def get(self, request: Request, values: Values) -> Response:
         """GET of one."""
@@ -142,6 +159,18 @@ class DatastoreRoutes:
             "properties": properties,
             "systemData": system_data(created_at, modified_at),
         }
+
+
+def _ordered(things: list[dict[str, Any]], asked: Mapping[str, str]) -> list[dict[str, Any]]:
+    order, ascending = asked.get("orderBy", ""), _truth("orderByAsc", asked.get("orderByAsc", ""))
+    if not order:
+        return things
+    if order.lower() not in _ORDERS:
+        raise UserError(
+            f"orderBy is {shown(order)}; it must be one of {', '.join(_ORDERS)}",
+            code="InvalidQueryParameter",
+        )
+    return sorted(things, key=_ORDERS[order.lower()], reverse=not ascending)
 
 
 def _signature(query: str) -> Response:

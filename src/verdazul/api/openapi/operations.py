@@ -253,7 +253,7 @@ _WORKSPACE = {
         "Workspace",
         "List datastores by name, the workspace's own first",
         lists("Datastore"),
-        query=("isDefault", "names", "searchText", *_PAGED),
+        query=("isDefault", "names", "searchText", "count", "orderBy", "orderByAsc", *_PAGED),
     ),
     "GET datastores/{name}": Operation(
         "Datastores_Get", "Workspace", "Show a datastore, without its secret", shows("Datastore")

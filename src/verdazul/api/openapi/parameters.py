@@ -73,6 +73,12 @@ QUERY: dict[str, tuple[str, Schema]] = {
     ),
     "names": ("Datastores of these names only, with commas.", _TEXT),
     "searchText": ("Those with this in their name.", _TEXT),
+    "count": ("So many to a page, 100 at the most.", {"type": "integer", "minimum": 0}),
+    "orderBy": (
+        "By what, the largest first; by name, the workspace's own first, when not given.",
+        {"type": "string", "enum": ["createdtime", "modifiedtime", "name"]},
+    ),
+    "orderByAsc": ("`true`: the smallest first.", {"type": "string", "enum": ["true", "false"]}),
     "skipValidation": (
         "`true`: keep it without trying whether its credentials open it.",
         {"type": "string", "enum": ["true", "false"]},
