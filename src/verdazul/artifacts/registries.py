@@ -122,10 +122,10 @@ class FolderRegistries:
     def _version(self, reference: RegistryReference) -> Path:
         """The folder of what is meant. Raises NotFound naming what there is instead."""
         kind = self._registry(reference.registry) / reference.kind
-        name = self._below(kind, reference.name, f"{reference.kind} of it", "AssetNotFound")
+        name = self._below(kind, reference.name, reference.kind.removesuffix("s"), "AssetNotFound")
         if reference.version is None:
             return self._labelled(name, reference)
-        what = f"version of {reference.kind}/{reference.name}"
+        what = f"version of {reference.name}"
         return self._below(name, reference.version, what, "AssetVersionNotFound")
 
     def _labelled(self, name: Path, reference: RegistryReference) -> Path:

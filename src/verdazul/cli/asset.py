@@ -172,7 +172,12 @@ def create_flags(parser: Any, *, has_path: bool) -> None:
     parser.add_argument("--tags", nargs="+", metavar="KEY=VALUE", help="words to find it by")
     if has_path:
         parser.add_argument("-p", "--path", metavar="PATH", help="a file, a folder or an address")
-        grammar.not_yet(parser, "--datastore", why="there is one, workspaceblobstore", takes=1)
+        grammar.not_yet(
+            parser,
+            "--datastore",
+            why="files are uploaded to workspaceblobstore; from others they are read",
+            takes=1,
+        )
     grammar.add_set(parser)
 
 
