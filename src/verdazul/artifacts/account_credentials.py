@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from verdazul.artifacts.account_errors import unusable
-from verdazul.model.datastore import Credentials, CredentialsType, DatastoreSpec, Protocol
+from verdazul.model.datastore import CredentialsType, DatastoreSpec, Protocol
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
@@ -46,7 +46,7 @@ def credential_of(store: DatastoreSpec, *, identity: Callable[[], Any], retries:
             return ClientSecretCredential(**_tenant(store), client_secret=told.secret, **patience)
         case CredentialsType.CERTIFICATE:
             return CertificateCredential(
-                **_tenant(store), certificate_data=_certificate(told), **patience
+                **_tenant(store), certificate_data=_certificate(store), **patience
             )
         case CredentialsType.NONE:
             may_see_it = store.host in _AZURES and store.protocol != Protocol.HTTP
@@ -58,7 +58,9 @@ def check_key(store: DatastoreSpec) -> None:
     try:
         base64.b64decode(store.credentials.secret, validate=True)
     except (binascii.Error, ValueError):
-        raise unusable("account_key", "base64, as the account shows it") from None
+        raise unusable(
+            store, "is no account_key, which is base64 as the account shows it"
+        ) from None
 
 
 def this_machine() -> Any:
@@ -95,12 +97,14 @@ def _tenant(store: DatastoreSpec) -> dict[str, Any]:
     }
 
 
-def _certificate(told: Credentials) -> bytes:
+def _certificate(store: DatastoreSpec) -> bytes:
     """PEM with its key as it is, PKCS#12 in base64."""
-    text = told.secret
+    text = store.credentials.secret
     if "-----BEGIN" in text:
         return text.encode()
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise unusable("certificate", "PEM text with its key, or PKCS#12 in base64") from None
+        raise unusable(
+            store, "is no certificate: that is PEM text with its key, or PKCS#12 in base64"
+        ) from None

@@ -43,19 +43,20 @@ def in_our_words(store: DatastoreSpec, path: str) -> Iterator[None]:
     except RequestException as error:  # an address that the library cannot even ask
         raise _unreachable(store, error) from None
     except ValueError as error:  # what the library says to a tenant or certificate that is none
-        raise unusable("of datastore " + store.name, inline(str(error))) from None
+        raise unusable(store, f"cannot be used: {inline(str(error))}") from None
 
 
-def unusable(what: str, rule: str) -> UserError:
+def unusable(store: DatastoreSpec, why: str) -> UserError:
     """A credential that cannot even be tried."""
     return UserError(
-        f"the credential {what} cannot be used; it must be {rule}",
+        f"the credential of datastore {store.name!r} {why}",
         code="DatastoreForbidden",
-        fix=_NEWER,
+        fix=_newer(store),
     )
 
 
-_NEWER = "give it another: verdazul datastore update -n NAME --set credentials..."
+def _newer(store: DatastoreSpec) -> str:
+    return f"give it another: verdazul datastore update -n {store.name} --set credentials..."
 
 
 def _is_of(store: DatastoreSpec, response: Any) -> bool:
@@ -80,12 +81,11 @@ def _answered(store: DatastoreSpec, path: str, error: Any) -> VerdazulError:
 
 def _denied(store: DatastoreSpec, where: str, code: str) -> Forbidden:
     kind = store.credentials.type
-    fix = (
-        f"it has to permit reading and listing the container; {_NEWER.replace('NAME', store.name)}"
-    )
+    fix = f"it has to permit reading and listing the container; {_newer(store)}"
     if kind is CredentialsType.NONE:
-        fix = "give the identity of this server the role Storage Blob Data Reader there, or " + (
-            _NEWER.replace("NAME", store.name)
+        fix = (
+            "give the identity of this server the role Storage Blob Data Reader there, or "
+            f"{_newer(store)}"
         )
     return Forbidden(
         f"{where} refused the credential of type {kind.value}: {inline(code)}",
@@ -110,7 +110,7 @@ def _issuer_refused(store: DatastoreSpec, message: str) -> Forbidden:
     return Forbidden(
         f"no token for {store.url} (datastore {store.name!r}): {inline(first)}",
         code="DatastoreForbidden",
-        fix=f"check tenant_id, client_id and secret; {_NEWER.replace('NAME', store.name)}",
+        fix=f"check tenant_id, client_id and secret; {_newer(store)}",
     )
 
 

@@ -14,6 +14,7 @@ from verdazul.cli.grammar import Arguments
 from verdazul.cli.session import Work
 from verdazul.client import assets
 from verdazul.client.assets import Telling
+from verdazul.client.registering import fetched_model
 from verdazul.model.arm import (
     deployment_from_arm,
     deployment_to_arm,
@@ -108,8 +109,11 @@ def registered(spec: DeploymentSpec, work: Work) -> DeploymentSpec:
         id_ = assets.register_code(work.workspace, parcel, telling=telling)
         found["code_configuration"] = code.model_copy(update={"code": id_})
     if isinstance(model, InlineModel):
-        _refuse_address(model)
-        found["model"] = assets.register_model(work.workspace, model, telling=telling)
+        found["model"] = (
+            fetched_model(work.workspace, model, telling=telling)["id"]
+            if is_address(model.path)
+            else assets.register_model(work.workspace, model, telling=telling)
+        )
     if isinstance(environment, InlineEnvironment):
         found["environment"] = assets.register_environment(work.workspace, environment)
     return spec.model_copy(update=found)
@@ -153,14 +157,4 @@ def refuse_rename(old: str, new: str) -> None:
             f"the name of {old!r} cannot become {new!r}: names never change",
             code="InvalidArguments",
             fix="create a new one, then delete the old one",
-        )
-
-
-def _refuse_address(model: InlineModel) -> None:
-    if is_address(model.path):
-        raise UserError(
-            f"model.path {model.path!r} is an address: fetching models from there is not "
-            "supported yet",
-            code="NotSupportedYet",
-            fix="download it and name the local file or folder",
         )

@@ -28,7 +28,7 @@ from verdazul.model.errors import Conflict, NotFound, VerdazulError
 from verdazul.tree import files_digest
 
 ANONYMOUS = "CliV2AnonymousEnvironment"
-_NAME_LENGTH = 32
+NAME_LENGTH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def register_environment(workspace: Workspace, environment: InlineEnvironment) -
     """Return the id of this environment; an unnamed one is named by its content."""
     body = environment_to_arm(environment)
     content = json.dumps(body, sort_keys=True, separators=(",", ":"))
-    version = environment.version or hashlib.sha256(content.encode()).hexdigest()[:_NAME_LENGTH]
+    version = environment.version or hashlib.sha256(content.encode()).hexdigest()[:NAME_LENGTH]
     name = environment.name or ANONYMOUS
     return str(workspace.asset("environments", name, version).put(body).body["id"])
 
@@ -138,7 +138,7 @@ def _registered(
     workspace: Assets, parcel: Parcel, body: Callable[[str], dict[str, Any]], telling: Telling
 ) -> str:
     suffix = "-unpacked" if parcel.is_unpacked else ""  # not the same as the archive itself
-    name = parcel.name or parcel.digest[:_NAME_LENGTH] + suffix
+    name = parcel.name or parcel.digest[:NAME_LENGTH] + suffix
     known = _known(workspace.asset_versions(parcel.kind, name), parcel)
     if known:
         telling.happened(f"{parcel.what}: the server has it already")

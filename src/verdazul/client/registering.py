@@ -5,10 +5,11 @@ A version that is not named is the next one.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
-from verdazul.client.assets import Telling, pack_data, register_model, upload_parcel
+from verdazul.client.assets import NAME_LENGTH, Telling, pack_data, register_model, upload_parcel
 from verdazul.client.datastore import open_store
 from verdazul.client.workspace import Assets, Resource, Workspace
 from verdazul.model.asset_bodies import data_to_arm, environment_to_arm, model_to_arm
@@ -19,15 +20,21 @@ Body = dict[str, Any]
 
 
 def create_model(place: Assets, model: InlineModel, *, telling: Telling) -> Body:
-    """Register a model; a local file or folder is uploaded."""
+    """Register a model; a local file or folder is uploaded, an address is the server's to fetch."""
+    if is_address(model.path):
+        return fetched_model(place, model, telling=telling)
     version = model.version or _next(place, "models", str(model.name))
-    numbered = model.model_copy(update={"version": version})
-    if not is_address(model.path):
-        register_model(place, numbered, telling=telling)
-        return _read(place.asset("models", str(model.name), version))
-    body = model_to_arm(numbered, model.path)
+    register_model(place, model.model_copy(update={"version": version}), telling=telling)
+    return _read(place.asset("models", str(model.name), version))
+
+
+def fetched_model(place: Assets, model: InlineModel, *, telling: Telling) -> Body:
+    """Register what an address has now; without a name, it is named by the address."""
+    name = model.name or hashlib.sha256(model.path.encode()).hexdigest()[:NAME_LENGTH]
+    version = model.version or _next(place, "models", name)
     telling.moving(f"the server fetches {model.path}")
-    asset = place.asset("models", str(model.name), version)
+    body = model_to_arm(model.model_copy(update={"version": version}), model.path)
+    asset = place.asset("models", name, version)
     fetched: Body = asset.put(body, timeout=_FETCH_SECONDS).body
     return fetched
 
