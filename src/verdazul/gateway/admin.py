@@ -31,6 +31,38 @@ class Unanswered(Exception):
     """Envoy did not answer: it is starting, stuck or gone. Ask again."""
 
 
+class _Line:
+    """What is asked over one connection. It is closed when nobody waits for an answer any more:
+    httpx forgets a connection that comes to be while its client is closed.
+    """
+
+    def __init__(self, path: str, timeout_seconds: float) -> None:
+        transport = httpx.AsyncHTTPTransport(uds=path)
+        self._http = httpx.AsyncClient(
+            transport=transport, base_url="http://envoy", timeout=timeout_seconds
+        )
+        self._waiting = 0
+        self._is_given_up = False
+
+    async def get(self, path: str, query: dict[str, str] | None) -> httpx.Response:
+        """Raises httpx.HTTPError."""
+        self._waiting += 1
+        try:
+            return await self._http.get(path, params=query)
+        finally:
+            self._waiting -= 1
+            await self._close_if_idle()
+
+    async def give_up(self) -> None:
+        """Nobody asks over it again."""
+        self._is_given_up = True
+        await self._close_if_idle()
+
+    async def _close_if_idle(self) -> None:
+        if self._is_given_up and not self._waiting:
+            await self._http.aclose()
+
+
 class Admin:
     """A client of one Envoy's admin. Close it."""
 
@@ -39,22 +71,16 @@ class Admin:
         self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._socket = f"/proc/self/fd/{self._folder}/{path.name}"
         self._timeout = min(1.0, timeout_seconds)
-        self._http = self._client()
-
-    def _client(self) -> httpx.AsyncClient:
-        transport = httpx.AsyncHTTPTransport(uds=self._socket)
-        return httpx.AsyncClient(
-            transport=transport, base_url="http://envoy", timeout=self._timeout
-        )
+        self._line = _Line(self._socket, self._timeout)
 
     async def renew(self) -> None:
         """Ask whoever listens now, over a new connection."""
-        old, self._http = self._http, self._client()
-        await old.aclose()
+        old, self._line = self._line, _Line(self._socket, self._timeout)
+        await old.give_up()
 
     async def aclose(self) -> None:
         """Close connection and folder."""
-        await self._http.aclose()
+        await self._line.give_up()
         if self._folder >= 0:
             os.close(self._folder)
             self._folder, self._socket = -1, ""
@@ -107,6 +133,6 @@ class Admin:
 
     async def _get(self, path: str, query: dict[str, str] | None = None) -> httpx.Response:
         try:
-            return await self._http.get(path, params=query)
+            return await self._line.get(path, query)
         except httpx.HTTPError as error:
             raise Unanswered(f"{type(error).__name__} {error}".strip()) from None
