@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.artifacts.storage_account import KEY, Account, serving
+from verdazul.artifacts.account_credentials import credential_of
 from verdazul.artifacts.accounts import AzureAccounts
 from verdazul.artifacts.arrivals import Arrivals
 from verdazul.core.blobs import Elsewhere
@@ -241,3 +242,25 @@ def test_a_check_opens_it_and_reads_nothing(accounts: AzureAccounts, account: Ac
 
 def test_a_credential_says_its_secret_to_nobody_who_prints_it(account: Account) -> None:
     assert KEY not in repr(account.store())
+
+
+@pytest.mark.parametrize(
+    ("said", "is_shown"),
+    [
+        ({"account_name": "mymodels", "endpoint": None, "protocol": None}, True),
+        ({"account_name": "mymodels", "endpoint": "core.usgovcloudapi.net"}, True),
+        ({"account_name": "mymodels", "endpoint": None, "protocol": "http"}, False),
+        ({"account_name": "mymodels", "endpoint": "other.example"}, False),
+        ({"account_name": "other.example/x", "endpoint": None}, False),
+        ({"account_name": "other.example:8443/x", "endpoint": "core.windows.net"}, False),
+    ],
+)
+def test_this_machines_identity_is_shown_to_azures_accounts_only(
+    said: dict[str, Any],
+    is_shown: bool,  # noqa: FBT001
+) -> None:
+    store = Account().store(**{"protocol": "https", "credentials": NONE, **said})
+
+    assert credential_of(store, identity=lambda: "token", retries=0) == (
+        "token" if is_shown else None
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from verdazul.model.datastore import CredentialsType, DatastoreSpec, Protocol
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
 _AZURES = ("core.windows.net", "core.chinacloudapi.cn", "core.usgovcloudapi.net")
+_ACCOUNT = re.compile("[a-z0-9]{3,24}")  # Azure's own rule
 _AUTHORITIES = {
     "core.chinacloudapi.cn": "https://login.chinacloudapi.cn",
     "core.usgovcloudapi.net": "https://login.microsoftonline.us",
@@ -49,8 +51,13 @@ def credential_of(store: DatastoreSpec, *, identity: Callable[[], Any], retries:
                 **_tenant(store), certificate_data=_certificate(store), **patience
             )
         case CredentialsType.NONE:
-            may_see_it = store.host in _AZURES and store.protocol != Protocol.HTTP
-            return identity() if may_see_it else None
+            return identity() if _is_azures(store) else None
+
+
+def _is_azures(store: DatastoreSpec) -> bool:
+    """Whether it is asked over TLS, and by nobody else: an account's name may hold an address."""
+    is_plain_name = _ACCOUNT.fullmatch(store.account_name or "") is not None
+    return is_plain_name and store.host in _AZURES and store.protocol != Protocol.HTTP
 
 
 def check_key(store: DatastoreSpec) -> None:
